@@ -1,0 +1,17 @@
+//! Layer 0: what every mount front end shares.
+//!
+//! A front end sees this crate through one narrow trait, [`Volume`]. Behind it stand the tree of a
+//! manifest, verified content from the CAS, one memory budget and the disk cache.
+//!
+//! This crate refuses to name an operating system's mount API, and does no I/O to answer lookups,
+//! attributes or listings.
+#![forbid(unsafe_code)]
+
+mod error;
+mod volume;
+
+pub use error::{VfsError, VfsErrorKind};
+pub use volume::{
+    Attributes, Authority, Change, DirectoryListing, ListedEntry, NodeId, NodeKind, Outcome,
+    ReadData, Usage, Volume,
+};
