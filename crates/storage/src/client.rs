@@ -5,27 +5,81 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, StreamExt};
 
 use crate::error::StorageError;
 
-/// Bytes `start..end` of an object. Never empty; `end` may lie past the object's end, and the
-/// store then gives what there is.
+/// Bytes `start..end` of an object; `end` may lie past the object's end, and the store then gives
+/// what there is.
 pub type ByteRange = Range<u64>;
 
 /// A store of objects under string keys.
 ///
-/// Keys use `/` and are relative to the store's root. Implementations bound their own waits:
-/// every call ends, with an error if need be. Dropping a returned future or stream cancels the
-/// call.
+/// Keys use `/` and are relative to the store's root; [`check_key`](crate::check_key) is the rule
+/// they obey. Implementations bound their own waits: every call ends, with an error if need be.
+/// Dropping a returned future or stream cancels the call.
+///
+/// Three methods make a store:
+///
+/// ```
+/// use std::sync::Arc;
+/// use rusty_attachments_storage::{
+///     ByteRange, Object, ObjectInfo, Payload, StorageClient, StorageError, async_trait,
+/// };
+///
+/// /// Asks a service of one's own for the bytes.
+/// #[derive(Debug)]
+/// struct MyStorageClient {
+///     service: MyService,
+/// }
+///
+/// #[async_trait]
+/// impl StorageClient for MyStorageClient {
+///     async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<Object, StorageError> {
+///         let size = self.head(key).await?.size;
+///         let range = range.unwrap_or(0..size);
+///         let bytes = self.service.fetch(key, range.start, range.end.min(size)).await;
+///         Ok(Object::from_bytes(size, bytes.into()))
+///     }
+///
+///     async fn head(&self, key: &str) -> Result<ObjectInfo, StorageError> {
+///         match self.service.size(key).await {
+///             Some(size) => Ok(ObjectInfo { key: key.to_owned(), size }),
+///             None => Err(StorageError::NotFound { key: key.to_owned() }),
+///         }
+///     }
+///
+///     async fn put(&self, key: &str, _: Payload) -> Result<(), StorageError> {
+///         Err(StorageError::Unsupported { operation: "put", key: key.to_owned() })
+///     }
+/// }
+///
+/// # #[derive(Debug)]
+/// # struct MyService;
+/// # impl MyService {
+/// #     async fn size(&self, key: &str) -> Option<u64> {
+/// #         (key == "Data/x").then_some(11)
+/// #     }
+/// #     async fn fetch(&self, _: &str, start: u64, end: u64) -> Vec<u8> {
+/// #         b"hello world".get(start as usize..end as usize).unwrap_or_default().to_vec()
+/// #     }
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let store: Arc<MyStorageClient> = Arc::new(MyStorageClient { service: MyService });
+/// let store: Arc<dyn StorageClient> = store;
+/// let object = store.get("Data/x", Some(6..100)).await?;
+/// assert_eq!(object.bytes("Data/x", 1024).await?, "world");
+/// # Ok::<(), StorageError>(()) }).unwrap();
+/// ```
 #[async_trait]
 pub trait StorageClient: fmt::Debug + Send + Sync + 'static {
     /// Reads an object, or `range` of it.
     ///
     /// # Errors
     /// [`StorageError::NotFound`] if there is no such object; the other kinds as they apply. A
-    /// range that starts at or past the object's end gives an empty body, not an error.
+    /// range that is empty, or starts at or past the object's end, gives an empty body, not an
+    /// error.
     async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<Object, StorageError>;
 
     /// Asks for an object's size without its bytes.
@@ -67,6 +121,22 @@ pub enum Payload {
     File(PathBuf),
 }
 
+impl Payload {
+    /// How many bytes there are to store, as far as can be known before reading them.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] if the file cannot be found or looked at.
+    pub async fn size(&self) -> Result<u64, StorageError> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes.len() as u64),
+            Self::File(path) => match tokio::fs::metadata(path).await {
+                Ok(metadata) => Ok(metadata.len()),
+                Err(error) => Err(StorageError::io(format!("read '{}'", path.display()), &error)),
+            },
+        }
+    }
+}
+
 /// An object's bytes as they arrive.
 pub struct Object {
     /// Bytes in the whole object, whatever range was asked for.
@@ -80,6 +150,23 @@ impl Object {
     #[must_use]
     pub fn from_bytes(size: u64, bytes: Bytes) -> Self {
         Self { size, body: futures_util::stream::once(async { Ok(bytes) }).boxed() }
+    }
+
+    /// Waits for the whole body and gives it in one piece. `key` is for the errors.
+    ///
+    /// # Errors
+    /// [`StorageError::TooLarge`] as soon as the body exceeds `limit` bytes, and whatever broke
+    /// the body.
+    pub async fn bytes(mut self, key: &str, limit: u64) -> Result<Bytes, StorageError> {
+        let mut whole = BytesMut::new();
+        while let Some(piece) = self.body.next().await {
+            let piece = piece?;
+            if (whole.len() + piece.len()) as u64 > limit {
+                return Err(StorageError::TooLarge { key: key.to_owned(), size: self.size, limit });
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
     }
 }
 

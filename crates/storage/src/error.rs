@@ -1,5 +1,7 @@
 //! Why a store did not do what it was asked, in kinds that a caller can act on.
 
+use std::io;
+
 /// A failed call to a store.
 ///
 /// Clonable, because one failed fetch answers every reader that waited for it.
@@ -44,6 +46,24 @@ pub enum StorageError {
         /// What is wrong with the bytes.
         reason: String,
     },
+    /// The key is not one that a store can hold.
+    #[error("'{key}' is not a valid object key: {reason}")]
+    InvalidKey {
+        /// The key that was refused.
+        key: String,
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// The object is larger than the caller is ready to hold.
+    #[error("'{key}' holds {size} bytes, more than the limit of {limit}")]
+    TooLarge {
+        /// The key that was asked for.
+        key: String,
+        /// Bytes in the object.
+        size: u64,
+        /// The most that the caller takes.
+        limit: u64,
+    },
     /// The store has no such operation.
     #[error("this store cannot {operation} (asked for '{key}')")]
     Unsupported {
@@ -75,5 +95,22 @@ impl StorageError {
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Throttled { .. } | Self::Offline { .. })
+    }
+
+    /// The error for a failed local operation; `action` completes "cannot …" and names the path.
+    pub(crate) fn io(action: impl Into<String>, error: &io::Error) -> Self {
+        Self::Io {
+            action: action.into(),
+            reason: error.to_string(),
+            out_of_space: matches!(
+                error.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            ),
+        }
+    }
+
+    /// The error for blocking work that panicked or was dropped with its runtime.
+    pub(crate) fn stopped(action: &str, error: &tokio::task::JoinError) -> Self {
+        Self::Io { action: action.to_owned(), reason: error.to_string(), out_of_space: false }
     }
 }

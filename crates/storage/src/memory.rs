@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use crate::client::{ByteRange, Object, ObjectInfo, Payload, StorageClient};
 use crate::error::StorageError;
+use crate::key::{check_key, check_prefix};
 
 /// Objects in a map. Holds everything for as long as it lives.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct MemoryStore {
     objects: Mutex<BTreeMap<String, Bytes>>,
 }
@@ -27,8 +28,15 @@ impl MemoryStore {
     }
 
     fn object(&self, key: &str) -> Result<Bytes, StorageError> {
+        check_key(key)?;
         let found = self.objects().get(key).cloned();
         found.ok_or_else(|| StorageError::NotFound { key: key.to_owned() })
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").field("objects", &self.objects().len()).finish()
     }
 }
 
@@ -49,15 +57,12 @@ impl StorageClient for MemoryStore {
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+        check_key(key)?;
         let bytes = match payload {
             Payload::Bytes(bytes) => bytes,
             Payload::File(path) => tokio::fs::read(&path)
                 .await
-                .map_err(|error| StorageError::Io {
-                    action: format!("read {}", path.display()),
-                    reason: error.to_string(),
-                    out_of_space: false,
-                })?
+                .map_err(|error| StorageError::io(format!("read '{}'", path.display()), &error))?
                 .into(),
         };
         self.objects().insert(key.to_owned(), bytes);
@@ -65,8 +70,10 @@ impl StorageClient for MemoryStore {
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StorageError> {
+        check_prefix(prefix)?;
         let objects = self.objects();
-        let listed = objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        let listed =
+            objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
         Ok(listed
             .map(|(key, bytes)| ObjectInfo { key: key.clone(), size: bytes.len() as u64 })
             .collect())

@@ -1,1 +1,14 @@
-//! testkit
+//! Test support for the other crates; never part of what ships.
+//!
+//! Everything here runs on this machine alone, is deterministic by seed, and panics where a test
+//! should fail.
+#![forbid(unsafe_code)]
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "test support panics to fail tests")]
+
+mod conformance;
+mod faulty;
+pub mod job;
+
+pub use conformance::store_conformance;
+pub use faulty::{ArmedFault, Fault, FaultKind, FaultyStore, Operation};
+pub use job::Job;

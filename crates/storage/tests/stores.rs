@@ -1,0 +1,191 @@
+//! Every store and wrapper passes the conformance suite, and each its own promises.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::num::NonZeroU64;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rusty_attachments_model::ContentHash;
+use rusty_attachments_storage::cas::{self, Stored};
+use rusty_attachments_storage::{
+    CountingStore, LocalStore, MemoryStore, Payload, StorageClient, StorageError, Throttle,
+    ThrottledStore,
+};
+use rusty_attachments_testkit::{Fault, FaultKind, FaultyStore, Operation, store_conformance};
+
+fn payload(bytes: &'static [u8]) -> Payload {
+    Payload::Bytes(Bytes::from_static(bytes))
+}
+
+#[tokio::test]
+async fn memory_conforms() {
+    store_conformance(&MemoryStore::new(), "a").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_conforms() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::create(folder.path().join("new/store")).unwrap();
+    store_conformance(&store, "a").await;
+    store_conformance(&store.ephemeral(), "b").await;
+    assert_eq!(temporary_files(folder.path()), 0);
+}
+
+#[tokio::test]
+async fn wrappers_conform() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let throttle =
+        Throttle { latency: Duration::from_micros(50), bytes_per_second: NonZeroU64::new(1 << 33) };
+    let store = Arc::new(ThrottledStore::new(store, throttle));
+    let store = CountingStore::with_keys(store);
+    store_conformance(&store, "a").await;
+}
+
+fn temporary_files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    let count = |entry: std::fs::DirEntry| match entry.file_type().unwrap().is_dir() {
+        true => temporary_files(&entry.path()),
+        false => entry.file_name().to_string_lossy().starts_with('.').into(),
+    };
+    entries.map(count).sum()
+}
+
+#[tokio::test]
+async fn a_local_store_without_its_folder_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = LocalStore::open(folder.path().join("nowhere")).unwrap_err();
+    assert!(matches!(&error, StorageError::Config { .. }), "{error:?}");
+    assert!(error.to_string().contains("nowhere"), "{error}");
+
+    let root = folder.path().join("store");
+    let store = LocalStore::create(&root).unwrap();
+    store.put("Data/x", payload(b"x")).await.unwrap();
+    std::fs::remove_dir_all(&root).unwrap();
+    let error = store.head("Data/x").await.unwrap_err();
+    assert!(matches!(error, StorageError::Offline { .. }), "not a missing object: {error:?}");
+    assert!(store.put("Data/x", payload(b"x")).await.is_err());
+    assert!(!root.exists(), "a folder that went away is not made again");
+}
+
+#[tokio::test]
+async fn leftovers_of_a_killed_writer_are_no_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(folder.path()).unwrap();
+    store.put("Data/x", payload(b"x")).await.unwrap();
+    std::fs::write(folder.path().join("Data/.incomplete-abc"), b"half").unwrap();
+    assert_eq!(store.list("").await.unwrap().len(), 1);
+    let error = store.get("Data/.incomplete-abc", None).await.unwrap_err();
+    assert!(matches!(error, StorageError::InvalidKey { .. }), "{error:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_named_pipe_in_the_folder_does_not_hang_readers() {
+    let folder = tempfile::tempdir().unwrap();
+    let status = std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status();
+    assert!(status.unwrap().success());
+    let store = LocalStore::open(folder.path()).unwrap();
+    let got = tokio::time::timeout(Duration::from_secs(20), store.get("pipe", None)).await;
+    assert!(matches!(got.unwrap(), Err(StorageError::NotFound { .. })));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn objects_get_the_permissions_that_the_umask_admits() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, b"x").unwrap();
+    let store = LocalStore::open(folder.path()).unwrap();
+    store.put("object", payload(b"x")).await.unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&folder.path().join("object")), mode(&plain));
+}
+
+#[tokio::test]
+async fn objects_are_found_under_the_legacy_key() {
+    let store = FaultyStore::new(Arc::new(MemoryStore::new()));
+    let hash = ContentHash::of(b"old");
+    let missing = cas::get(&store, hash, None).await.unwrap_err();
+    assert!(
+        matches!(&missing, StorageError::NotFound { key } if *key == cas::object_key(hash)),
+        "the key that users know: {missing:?}"
+    );
+    store.put(&cas::legacy_object_key(hash), payload(b"old")).await.unwrap();
+    assert_eq!(cas::head(&store, hash).await.unwrap().size, 3);
+    let object = cas::get(&store, hash, Some(1..3)).await.unwrap();
+    assert_eq!(object.bytes("old", 10).await.unwrap(), "ld");
+
+    // Only a miss leads to the legacy key.
+    let denied = store.arm(Fault::new(FaultKind::AccessDenied).on(Operation::Get));
+    let error = cas::get(&store, hash, None).await.unwrap_err();
+    assert!(matches!(error, StorageError::AccessDenied { .. }), "{error:?}");
+    assert_eq!(denied.fired(), 1);
+}
+
+#[tokio::test]
+async fn absent_objects_are_uploaded_once() {
+    let store = Arc::new(FaultyStore::new(Arc::new(MemoryStore::new())));
+    let counted = CountingStore::new(Arc::clone(&store) as Arc<dyn StorageClient>);
+    let hash = ContentHash::of(b"content");
+    let put = || cas::put_if_absent(&counted, hash, payload(b"content"));
+    assert_eq!(put().await.unwrap(), Stored::Uploaded);
+    assert_eq!(put().await.unwrap(), Stored::Present);
+    assert_eq!(counted.counts().puts, 1);
+
+    store.put(&cas::object_key(hash), payload(b"torn")).await.unwrap();
+    assert_eq!(put().await.unwrap(), Stored::Uploaded, "another length is not the content");
+
+    let wrong = ContentHash::of(b"else");
+    let error = cas::put_if_absent(&counted, wrong, payload(b"content")).await.unwrap_err();
+    assert!(matches!(error, StorageError::Corrupt { .. }), "{error:?}");
+
+    let denied = Fault::new(FaultKind::AccessDenied).on(Operation::Head);
+    store.arm(denied);
+    let error = put().await.unwrap_err();
+    assert!(matches!(error, StorageError::AccessDenied { .. }), "{error:?}");
+    assert_eq!(counted.counts().puts, 2, "a refused HEAD uploads nothing");
+}
+
+#[tokio::test]
+async fn counts_are_exact() {
+    let store = CountingStore::with_keys(Arc::new(MemoryStore::new()));
+    store.put("a", payload(b"0123456789")).await.unwrap();
+    store.head("a").await.unwrap();
+    store.head("b").await.unwrap_err();
+    store.list("").await.unwrap();
+    let object = store.get("a", Some(2..7)).await.unwrap();
+    assert_eq!(object.bytes("a", 100).await.unwrap().len(), 5);
+    store.get("b", None).await.unwrap_err();
+    let counts = store.counts();
+    assert_eq!((counts.gets, counts.heads, counts.puts, counts.lists), (2, 2, 1, 1));
+    assert_eq!((counts.failures, counts.bytes_read, counts.bytes_written), (2, 5, 10));
+    assert_eq!((store.gets_of("a"), store.gets_of("b"), store.gets_of("c")), (1, 1, 0));
+}
+
+#[tokio::test]
+async fn throttled_bodies_take_their_time() {
+    let inner = MemoryStore::new();
+    inner.put("a", Payload::Bytes(vec![7; 300_000].into())).await.unwrap();
+    let throttle = Throttle {
+        latency: Duration::from_millis(50),
+        bytes_per_second: NonZeroU64::new(2_000_000),
+    };
+    let store = ThrottledStore::new(Arc::new(inner), throttle);
+    let start = Instant::now();
+    let object = store.get("a", None).await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(50));
+    assert_eq!(object.bytes("a", u64::MAX).await.unwrap().len(), 300_000);
+    assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn bodies_over_the_limit_are_refused() {
+    let store = MemoryStore::new();
+    store.put("a", payload(b"0123456789")).await.unwrap();
+    let object = store.get("a", None).await.unwrap();
+    let error = object.bytes("a", 9).await.unwrap_err();
+    assert!(matches!(error, StorageError::TooLarge { size: 10, limit: 9, .. }), "{error:?}");
+}
