@@ -8,9 +8,14 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod executor;
+mod sync;
 mod volume;
 
 pub use error::{VfsError, VfsErrorKind};
+pub use executor::{
+    AsyncExecutor, Canceller, ExecutorConfig, ExecutorError, ExecutorStats, Ticket,
+};
 pub use volume::{
     Attributes, Authority, Change, DirectoryListing, ListedEntry, NodeId, NodeKind, Outcome,
     ReadData, Usage, Volume,
