@@ -8,6 +8,8 @@
 mod conformance;
 mod faulty;
 pub mod job;
+#[cfg(unix)]
+pub mod python;
 
 pub use conformance::store_conformance;
 pub use faulty::{ArmedFault, Fault, FaultKind, FaultyStore, Operation};
