@@ -9,6 +9,7 @@
 
 mod error;
 mod executor;
+mod pool;
 mod sync;
 mod volume;
 
@@ -16,6 +17,7 @@ pub use error::{VfsError, VfsErrorKind};
 pub use executor::{
     AsyncExecutor, Canceller, ExecutorConfig, ExecutorError, ExecutorStats, Ticket,
 };
+pub use pool::{Block, BlockKey, MemoryPool, PoolError, PoolStats, Reservation};
 pub use volume::{
     Attributes, Authority, Change, DirectoryListing, ListedEntry, NodeId, NodeKind, Outcome,
     ReadData, Usage, Volume,
