@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn streaming_equals_one_go() {
-        let bytes: Vec<u8> = (0..100_000u32).map(|i| (i * 31 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..100_000u32).map(|i| ((i * 31) >> 3) as u8).collect();
         let mut hasher = ContentHasher::new();
         bytes.chunks(977).for_each(|piece| hasher.update(piece));
         assert_eq!(hasher.finish(), ContentHash::of(&bytes));

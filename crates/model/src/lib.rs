@@ -8,13 +8,22 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod check;
+mod decode;
+mod directories;
+mod encode;
 mod error;
 mod hash;
+mod json;
+mod limits;
 mod manifest;
+mod merge;
 mod path;
+mod table;
 
-pub use build::ManifestBuilder;
-pub use error::ManifestError;
+pub use build::{DEFAULT_CHUNK_SIZE, ManifestBuilder};
+pub use error::{EntryRule, FieldError, FieldProblem, ManifestError, PathRule};
 pub use hash::{ContentHash, ContentHasher, ParseHashError};
+pub use limits::Limits;
 pub use manifest::{Content, Entry, EntryKind, File, Format, Kind, Manifest, PathStyle, Spec};
 pub use path::{PathBuf, PathRef};

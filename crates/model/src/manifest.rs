@@ -1,10 +1,13 @@
 //! The neutral view of a manifest: what it says, whatever format said it.
 //!
-//! Entries live in one table of fixed-size records beside one blob of path bytes, so that a
-//! million files cost a handful of allocations.
+//! Owns the public types and the questions one can ask of them; the memory behind them is
+//! [`EntryTable`]. Immutable, so any number of threads may share one.
 
+use crate::check::tree;
+use crate::error::ManifestError;
 use crate::hash::ContentHash;
 use crate::path::PathRef;
+use crate::table::EntryTable;
 
 /// The wire format that a manifest was read from or is to be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +18,33 @@ pub enum Format {
     V2025(Spec),
 }
 
+impl Format {
+    /// A tree of its own with relative paths, in the current v2025 draft.
+    pub const SNAPSHOT_2025: Self =
+        Self::V2025(Spec { style: PathStyle::Relative, kind: Kind::Snapshot });
+
+    /// Changes to such a tree.
+    pub const DIFF_2025: Self = Self::V2025(Spec { style: PathStyle::Relative, kind: Kind::Diff });
+
+    /// Where paths start; always at a root folder in v2023.
+    #[must_use]
+    pub const fn style(self) -> PathStyle {
+        match self {
+            Self::V2023 => PathStyle::Relative,
+            Self::V2025(spec) => spec.style,
+        }
+    }
+
+    /// Whether manifests in this format are trees or differences; always trees in v2023.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::V2023 => Kind::Snapshot,
+            Self::V2025(spec) => spec.kind,
+        }
+    }
+}
+
 /// What a v2025 manifest is: the two words of its `specificationVersion`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Spec {
@@ -22,6 +52,38 @@ pub struct Spec {
     pub style: PathStyle,
     /// Whether entries are a whole tree or changes to one.
     pub kind: Kind,
+}
+
+impl Spec {
+    const ALL: [(Self, &'static str); 4] = {
+        const fn spec(style: PathStyle, kind: Kind) -> Spec {
+            Spec { style, kind }
+        }
+        use {Kind::Diff, Kind::Snapshot, PathStyle::Absolute, PathStyle::Relative};
+        [
+            (spec(Relative, Snapshot), "relative-manifest-snapshot-beta-2025-12"),
+            (spec(Relative, Diff), "relative-manifest-diff-beta-2025-12"),
+            (spec(Absolute, Snapshot), "absolute-manifest-snapshot-beta-2025-12"),
+            (spec(Absolute, Diff), "absolute-manifest-diff-beta-2025-12"),
+        ]
+    };
+
+    /// The `specificationVersion` of the current draft.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(spec, _)| *spec == self).map_or("", |(_, name)| name)
+    }
+
+    /// The specification that a version names. In `2025-12-04-beta` the presence of a parent's
+    /// hash made a manifest a diff (`deadline.md` 2.1).
+    pub(crate) fn from_name(name: PathRef<'_>, has_parent: bool) -> Option<Self> {
+        let name = name.to_str()?;
+        if name == "2025-12-04-beta" {
+            let kind = if has_parent { Kind::Diff } else { Kind::Snapshot };
+            return Some(Self { style: PathStyle::Relative, kind });
+        }
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(spec, _)| *spec)
+    }
 }
 
 /// Where a manifest's paths start.
@@ -113,10 +175,34 @@ impl Manifest {
         self.format
     }
 
+    /// Whether this is a whole tree or a difference.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.format.kind()
+    }
+
+    /// Where the paths start.
+    #[must_use]
+    pub const fn style(&self) -> PathStyle {
+        self.format.style()
+    }
+
     /// The total size in bytes that the document states; not checked against the entries.
     #[must_use]
     pub const fn total_size(&self) -> u64 {
         self.total_size
+    }
+
+    /// The sum of the sizes of all files, in bytes; at most `i64::MAX`.
+    #[must_use]
+    pub fn total_file_bytes(&self) -> u64 {
+        self.files().map(|(_, file)| file.size).sum()
+    }
+
+    /// Bytes in each chunk of files that are chunked; `None` if every file is one object.
+    #[must_use]
+    pub const fn chunk_size(&self) -> Option<u64> {
+        self.chunk_size
     }
 
     /// The hash of the parent manifest's bytes, which a diff may name.
@@ -137,131 +223,69 @@ impl Manifest {
         self.table.records.is_empty()
     }
 
+    /// How many entries are files.
+    #[must_use]
+    pub fn file_count(&self) -> usize {
+        self.files().count()
+    }
+
     /// All entries, sorted by path in UTF-16 order.
     pub fn entries(&self) -> impl ExactSizeIterator<Item = Entry<'_>> + DoubleEndedIterator {
         self.table.records.iter().map(|record| self.table.resolve(record, self.chunk_size))
     }
-}
 
-/// Records, and the bytes that they point into.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct EntryTable {
-    pub(crate) records: Vec<Record>,
-    /// Paths and link targets, one after the other.
-    pub(crate) text: Vec<u8>,
-    /// Chunk hashes of all chunked files, one file after the other.
-    pub(crate) chunk_hashes: Vec<ContentHash>,
-}
-
-/// A slice of [`EntryTable::text`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TextSpan {
-    start: u32,
-    len: u16,
-}
-
-/// One entry in fixed size.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Record {
-    path: TextSpan,
-    kind: RecordKind,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum RecordKind {
-    Directory,
-    File { size: u64, mtime_us: i64, runnable: bool, content: RecordContent },
-    Symlink { target: TextSpan },
-    DeletedFile,
-    DeletedDirectory,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum RecordContent {
-    Whole(ContentHash),
-    Chunks { first: u32, count: u32 },
-}
-
-/// The table's 32-bit offsets are used up, or a path is longer than 65,535 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TableFull;
-
-impl EntryTable {
-    /// Appends an entry. The chunk size of chunked content is the manifest's, and not kept here.
-    pub(crate) fn push(&mut self, entry: Entry<'_>) -> Result<(), TableFull> {
-        let path = self.push_text(entry.path)?;
-        let kind = match entry.kind {
-            EntryKind::Directory => RecordKind::Directory,
-            EntryKind::DeletedFile => RecordKind::DeletedFile,
-            EntryKind::DeletedDirectory => RecordKind::DeletedDirectory,
-            EntryKind::Symlink { target } => RecordKind::Symlink { target: self.push_text(target)? },
-            EntryKind::File(File { size, mtime_us, runnable, content }) => {
-                let content = match content {
-                    Content::Whole(hash) => RecordContent::Whole(hash),
-                    Content::Chunked { hashes, .. } => self.push_chunks(hashes)?,
-                };
-                RecordKind::File { size, mtime_us, runnable, content }
-            }
-        };
-        self.records.push(Record { path, kind });
-        Ok(())
+    /// All files with their paths, sorted by path in UTF-16 order.
+    pub fn files(&self) -> impl Iterator<Item = (PathRef<'_>, File<'_>)> {
+        self.entries().filter_map(|entry| match entry.kind {
+            EntryKind::File(file) => Some((entry.path, file)),
+            _ => None,
+        })
     }
 
-    fn push_text(&mut self, text: PathRef<'_>) -> Result<TextSpan, TableFull> {
-        let start = u32::try_from(self.text.len()).map_err(|_| TableFull)?;
-        let len = u16::try_from(text.as_wtf8().len()).map_err(|_| TableFull)?;
-        self.text.extend_from_slice(text.as_wtf8());
-        Ok(TextSpan { start, len })
+    /// The entry at exactly `path`; folders that are only parents of entries have none.
+    #[must_use]
+    pub fn get(&self, path: PathRef<'_>) -> Option<Entry<'_>> {
+        let index = self.table.find(path).ok()?;
+        self.table.records.get(index).map(|record| self.table.resolve(record, self.chunk_size))
     }
 
-    fn push_chunks(&mut self, hashes: &[ContentHash]) -> Result<RecordContent, TableFull> {
-        let first = u32::try_from(self.chunk_hashes.len()).map_err(|_| TableFull)?;
-        let count = u32::try_from(hashes.len()).map_err(|_| TableFull)?;
-        first.checked_add(count).ok_or(TableFull)?;
-        self.chunk_hashes.extend_from_slice(hashes);
-        Ok(RecordContent::Chunks { first, count })
+    /// Makes sure that all entries can exist at once.
+    ///
+    /// Holds for whatever was decoded, built or composed. Only [`Manifest::merge`] can produce
+    /// something else: as the official merge does, it keeps a file of one manifest beside a folder
+    /// of the same name of another.
+    ///
+    /// # Errors
+    /// [`ManifestError::Path`] with the first path that lies below a file or link.
+    pub fn check_tree(&self) -> Result<(), ManifestError> {
+        tree::find_clashes(&self.table).map(drop)
     }
 
-    fn text(&self, span: TextSpan) -> PathRef<'_> {
-        let start = span.start as usize;
-        PathRef::from_wtf8(self.text.get(start..start + usize::from(span.len)).unwrap_or_default())
-    }
-
-    /// The path of one record.
-    pub(crate) fn path(&self, record: &Record) -> PathRef<'_> {
-        self.text(record.path)
-    }
-
-    /// The public view of one record.
-    pub(crate) fn resolve(&self, record: &Record, chunk_size: Option<u64>) -> Entry<'_> {
-        let kind = match record.kind {
-            RecordKind::Directory => EntryKind::Directory,
-            RecordKind::DeletedFile => EntryKind::DeletedFile,
-            RecordKind::DeletedDirectory => EntryKind::DeletedDirectory,
-            RecordKind::Symlink { target } => EntryKind::Symlink { target: self.text(target) },
-            RecordKind::File { size, mtime_us, runnable, content } => {
-                let content = match content {
-                    RecordContent::Whole(hash) => Content::Whole(hash),
-                    RecordContent::Chunks { first, count } => {
-                        let span = first as usize..first as usize + count as usize;
-                        let hashes = self.chunk_hashes.get(span).unwrap_or_default();
-                        Content::Chunked { chunk_size: chunk_size.unwrap_or(u64::MAX), hashes }
-                    }
-                };
-                EntryKind::File(File { size, mtime_us, runnable, content })
-            }
-        };
-        Entry { path: self.text(record.path), kind }
-    }
-
-    /// Sorts by path in UTF-16 order; linear for input that is sorted already.
-    pub(crate) fn sort(&mut self) {
-        let Self { records, text, .. } = self;
-        let path = |record: &Record| {
-            let start = record.path.start as usize;
-            let end = start + usize::from(record.path.len);
-            PathRef::from_wtf8(text.get(start..end).unwrap_or_default())
-        };
-        records.sort_by(|a, b| path(a).cmp_utf16(path(b)));
+    /// Makes sure that the manifest stands for one folder that can be shown by itself.
+    ///
+    /// # Errors
+    /// [`ManifestError::DiffAlone`] for a diff, [`ManifestError::AbsoluteAlone`] for a manifest of
+    /// absolute paths, or what [`Manifest::check_tree`] finds.
+    pub fn ensure_mountable(&self) -> Result<(), ManifestError> {
+        if self.kind() == Kind::Diff {
+            return Err(ManifestError::DiffAlone { parent: self.parent_hash });
+        }
+        if self.style() == PathStyle::Absolute {
+            return Err(ManifestError::AbsoluteAlone);
+        }
+        self.check_tree()
     }
 }
+
+impl PartialEq for Manifest {
+    /// Equal if everything that can be asked is equal.
+    fn eq(&self, other: &Self) -> bool {
+        self.format == other.format
+            && self.total_size == other.total_size
+            && self.chunk_size == other.chunk_size
+            && self.parent_hash == other.parent_hash
+            && self.entries().eq(other.entries())
+    }
+}
+
+impl Eq for Manifest {}

@@ -83,10 +83,60 @@ impl<'a> PathRef<'a> {
     pub fn cmp_utf16(self, other: PathRef<'_>) -> Ordering {
         let same = self.0.iter().zip(other.0).take_while(|(a, b)| a == b).count();
         match (self.0.get(same), other.0.get(same)) {
-            // Only characters from U+D800 on sort differently in UTF-16 than in UTF-8.
-            (Some(a), Some(b)) if *a >= 0x80 || *b >= 0x80 => self.utf16().cmp(other.utf16()),
+            // Bytes and units sort alike, but for characters above U+FFFF (first byte F0 and up,
+            // first unit D800 and up) against those from U+D800 on (first byte ED and up).
+            (Some(a), Some(b)) if *a.min(b) >= 0xED && *a.max(b) >= 0xF0 => {
+                self.skip(same).utf16().cmp(other.skip(same).utf16())
+            }
             (a, b) => a.cmp(&b),
         }
+    }
+
+    /// The bytes from `start` on.
+    fn skip(self, start: usize) -> Self {
+        Self(self.0.get(start..).unwrap_or_default())
+    }
+
+    /// The path without its last component; `None` directly below the root, or below `/`.
+    #[must_use]
+    pub fn parent(self) -> Option<Self> {
+        let slash = self.0.iter().rposition(|&byte| byte == b'/').filter(|&at| at > 0)?;
+        self.0.get(..slash).map(PathRef)
+    }
+
+    /// Whether this path lies below `folder`, at any depth.
+    #[must_use]
+    pub fn is_below(self, folder: PathRef<'_>) -> bool {
+        self.0.strip_prefix(folder.0).is_some_and(|rest| rest.starts_with(b"/"))
+    }
+
+    /// Whether the bytes are well-formed WTF-8, as everything decoded from JSON is: each unit
+    /// sequence has exactly one form, so a surrogate pair is never two 3-byte characters.
+    #[must_use]
+    pub fn is_well_formed(self) -> bool {
+        if std::str::from_utf8(self.0).is_ok() {
+            return true;
+        }
+        let mut wtf8 = Vec::with_capacity(self.0.len());
+        for decoded in char::decode_utf16(self.utf16()) {
+            let code = decoded.map_or_else(|lone| u32::from(lone.unpaired_surrogate()), u32::from);
+            push_wtf8(&mut wtf8, code);
+        }
+        wtf8 == self.0
+    }
+}
+
+/// Appends one code point, which may be a surrogate; what is none becomes U+FFFD.
+pub(crate) fn push_wtf8(wtf8: &mut Vec<u8>, code: u32) {
+    match (char::from_u32(code), code) {
+        (Some(character), _) => {
+            wtf8.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        (None, 0xD800..=0xDFFF) => {
+            let low = |shift: u32| 0x80 | (code >> shift & 0x3F) as u8;
+            wtf8.extend([0xED, low(6), low(0)]);
+        }
+        (None, _) => wtf8.extend_from_slice("\u{FFFD}".as_bytes()),
     }
 }
 
@@ -108,9 +158,7 @@ impl Iterator for Utf16Units<'_> {
             [] => return None,
             [a @ 0..=0x7F, ..] => (u32::from(a), 1),
             [a @ 0xC2..=0xDF, b, ..] => (u32::from(a & 0x1F) << 6 | low(b), 2),
-            [a @ 0xE0..=0xEF, b, c, ..] => {
-                (u32::from(a & 0x0F) << 12 | low(b) << 6 | low(c), 3)
-            }
+            [a @ 0xE0..=0xEF, b, c, ..] => (u32::from(a & 0x0F) << 12 | low(b) << 6 | low(c), 3),
             [a @ 0xF0..=0xF4, b, c, d, ..] => {
                 (u32::from(a & 0x07) << 18 | low(b) << 12 | low(c) << 6 | low(d), 4)
             }
@@ -222,7 +270,13 @@ mod tests {
 
     #[test]
     fn linux_names_that_are_not_utf8_survive() {
-        for name in [&b"bad\xff.txt"[..], b"dir\xc3/\x80\x81.bin", b"ok", b"\xed\xa0\x80", "\u{1F600}".as_bytes()] {
+        for name in [
+            &b"bad\xff.txt"[..],
+            b"dir\xc3/\x80\x81.bin",
+            b"ok",
+            b"\xed\xa0\x80",
+            "\u{1F600}".as_bytes(),
+        ] {
             let path = PathBuf::from_unix(name);
             assert_eq!(path.as_ref().to_unix().as_deref(), Some(name));
         }
