@@ -70,6 +70,12 @@ impl VfsError {
         Self { kind, message: format!("cannot {action}: {source}"), source: Some(source) }
     }
 
+    /// The same failure, told of the file that it hit.
+    #[must_use]
+    pub fn while_reading(self, path: impl std::fmt::Display) -> Self {
+        Self { message: format!("cannot read '{path}': {}", self.message), ..self }
+    }
+
     /// The kind of failure.
     #[must_use]
     pub const fn kind(&self) -> VfsErrorKind {

@@ -19,6 +19,6 @@ pub use executor::{
 };
 pub use pool::{Block, BlockKey, MemoryPool, PoolError, PoolStats, Reservation};
 pub use volume::{
-    Attributes, Authority, Change, DirectoryListing, ListedEntry, NodeId, NodeKind, Outcome,
-    ReadData, Usage, Volume,
+    Attributes, Authority, Change, DirectoryListing, InvalidationWatcher, ListedEntry, NodeId,
+    NodeKind, Outcome, ReadData, Usage, Volume,
 };

@@ -178,6 +178,9 @@ pub struct Usage {
     pub bytes_free: u64,
 }
 
+/// Called with each node whose bytes must not be shown any more, though some were.
+pub type InvalidationWatcher = Box<dyn Fn(NodeId) + Send + Sync>;
+
 /// What a front end mounts.
 ///
 /// All methods but `read` and `flush` answer from memory and never block. Implementations are
@@ -235,6 +238,13 @@ pub trait Volume: Send + Sync + 'static {
     /// The kernel gave `count` references to a node back.
     fn release(&self, node: NodeId, count: u64) {
         let (_, _) = (node, count);
+    }
+
+    /// Asks to be told of nodes whose content turned out corrupt after bytes of it had been
+    /// served, so that kernel caches can be dropped. The last caller is told. Volumes that verify
+    /// everything first never call it.
+    fn watch_invalidations(&self, watcher: InvalidationWatcher) {
+        drop(watcher);
     }
 
     /// How large the volume is.
