@@ -7,12 +7,17 @@
 //! attributes or listings.
 #![forbid(unsafe_code)]
 
+mod cache;
 mod error;
 mod executor;
 mod pool;
 mod sync;
 mod volume;
 
+pub use cache::{
+    CacheError, CacheLimits, CacheLookup, CacheStats, CacheUsage, CachedObject, DiskCache,
+    PartialObject, PruneReport, VerifyProgress, VerifyReport,
+};
 pub use error::{VfsError, VfsErrorKind};
 pub use executor::{
     AsyncExecutor, Canceller, ExecutorConfig, ExecutorError, ExecutorStats, Ticket,
