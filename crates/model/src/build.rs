@@ -83,20 +83,20 @@ impl ManifestBuilder {
         builder
     }
 
-    /// Sets the bytes in each chunk of chunked files (v2025), `None` if no file is chunked. To be
-    /// called before any chunked file is pushed; v2023 manifests ignore it.
+    /// Sets the bytes in each chunk of chunked files, 0 if no file is chunked (v2025). To be called
+    /// before any chunked file is pushed; v2023 manifests ignore it.
     #[must_use]
-    pub fn chunk_size(mut self, bytes: Option<std::num::NonZeroU64>) -> Self {
-        if self.context.format != Format::V2023 {
-            self.context.chunk_size = bytes.map(std::num::NonZeroU64::get);
+    pub const fn with_chunk_size(mut self, bytes: u64) -> Self {
+        if matches!(self.context.format, Format::V2025(_)) {
+            self.context.chunk_size = if bytes == 0 { None } else { Some(bytes) };
         }
         self
     }
 
     /// Sets the hash of the parent manifest's bytes (v2025); v2023 manifests ignore it.
     #[must_use]
-    pub fn parent_hash(mut self, hash: Option<ContentHash>) -> Self {
-        if self.context.format != Format::V2023 {
+    pub const fn with_parent_hash(mut self, hash: Option<ContentHash>) -> Self {
+        if matches!(self.context.format, Format::V2025(_)) {
             self.parent_hash = hash;
         }
         self
@@ -235,8 +235,8 @@ fn check_limit(
     Ok(())
 }
 
-/// Not reached while the limits are checked first.
-const fn table_full() -> ManifestError {
+/// The error for a table whose offsets are used up, which limits prevent in whatever is pushed.
+pub(crate) const fn table_full() -> ManifestError {
     let limit = Limits::TABLE_OFFSETS;
     ManifestError::Limit { what: "bytes of paths", found: limit, limit }
 }

@@ -8,7 +8,10 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod changes;
 mod check;
+mod compose;
+mod convert;
 mod decode;
 mod directories;
 mod encode;
@@ -18,12 +21,16 @@ mod json;
 mod limits;
 mod manifest;
 mod merge;
+mod names;
 mod path;
 mod table;
 
 pub use build::{DEFAULT_CHUNK_SIZE, ManifestBuilder};
+pub use changes::{Change, Changes};
+pub use compose::UnnamedParent;
 pub use error::{EntryRule, FieldError, FieldProblem, ManifestError, PathRule};
 pub use hash::{ContentHash, ContentHasher, ParseHashError};
 pub use limits::Limits;
 pub use manifest::{Content, Entry, EntryKind, File, Format, Kind, Manifest, PathStyle, Spec};
+pub use names::{input_manifest_name, output_manifest_name};
 pub use path::{PathBuf, PathRef};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusty_attachments_model::{
     ContentHash, EntryKind, Format, Manifest, ManifestError, PathBuf as ManifestPath,
+    input_manifest_name, output_manifest_name,
 };
 use serde_json::Value;
 
@@ -116,6 +117,17 @@ fn merges_are_the_official_ones() {
     assert_eq!(refused, "'d/x': lies below 'd', which is a file");
     assert_eq!(merged(&[&m1]), m1);
     assert_eq!(Manifest::merge(&[]), Err(ManifestError::NothingToMerge));
+}
+
+#[test]
+fn names_are_the_official_ones() {
+    for row in json("13_root_strings.json")["rows"].as_array().unwrap() {
+        let root = row["rootPath"].as_str().unwrap();
+        assert_eq!(input_manifest_name(root), row["input_manifest_name"]);
+        assert_eq!(output_manifest_name(None, root), row["output_manifest_name_no_location"]);
+        let with_location = output_manifest_name(Some("Loc1"), root);
+        assert_eq!(with_location, row["output_manifest_name_location_Loc1"]);
+    }
 }
 
 #[test]

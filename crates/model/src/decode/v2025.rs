@@ -1,7 +1,5 @@
 //! Entries of the v2025 drafts, in every spelling known (`deadline.md` 2.1 and 2.2).
 
-use std::num::NonZeroU64;
-
 use crate::build::{DEFAULT_CHUNK_SIZE, ManifestBuilder, Refused};
 use crate::check::entry::check_chunk_count;
 use crate::decode::{Document, Place, fields};
@@ -50,7 +48,7 @@ pub(super) fn decode(
         .transpose()
         .map_err(ManifestError::Field)?;
     let chunk_size = chunk_size(document).map_err(ManifestError::Field)?;
-    let mut builder = builder.chunk_size(chunk_size).parent_hash(parent);
+    let mut builder = builder.with_chunk_size(chunk_size).with_parent_hash(parent);
 
     let dirs = fields::present(document.dirs);
     let files = fields::present(document.files);
@@ -80,19 +78,16 @@ pub(super) fn decode(
     Ok(builder)
 }
 
-/// Bytes in a chunk: 256 MiB if nothing is stated, `None` for -1, which means whole files.
-fn chunk_size(document: &Document<'_>) -> Result<Option<NonZeroU64>, FieldError> {
+/// Bytes in a chunk: 256 MiB if nothing is stated, 0 for -1, which means whole files.
+fn chunk_size(document: &Document<'_>) -> Result<u64, FieldError> {
     const FIELD: &str = "fileChunkSizeBytes";
     let Some(value) = fields::present(document.chunk_size) else {
-        return Ok(NonZeroU64::new(DEFAULT_CHUNK_SIZE));
+        return Ok(DEFAULT_CHUNK_SIZE);
     };
-    match fields::integer(Some(value), FIELD, -1, i64::MAX)? {
-        -1 => Ok(None),
-        size => NonZeroU64::new(size.cast_unsigned()).map(Some).ok_or(FieldError {
-            field: FIELD,
-            problem: FieldProblem::OutOfRange { min: 1, max: i64::MAX },
-        }),
+    if matches!(value, Value::Integer(-1)) {
+        return Ok(0);
     }
+    fields::integer(Some(value), FIELD, 1, i64::MAX).map(i64::cast_unsigned)
 }
 
 impl<'a> Fields<'a> {
