@@ -12,6 +12,7 @@ mod error;
 mod executor;
 mod pool;
 mod sync;
+mod tree;
 mod volume;
 
 pub use cache::{
@@ -23,6 +24,7 @@ pub use executor::{
     AsyncExecutor, Canceller, ExecutorConfig, ExecutorError, ExecutorStats, Ticket,
 };
 pub use pool::{Block, BlockKey, MemoryPool, PoolError, PoolStats, Reservation};
+pub use tree::{FileContent, INodeManager, TreeError};
 pub use volume::{
     Attributes, Authority, Change, DirectoryListing, InvalidationWatcher, ListedEntry, NodeId,
     NodeKind, Outcome, ReadData, Usage, Volume,
