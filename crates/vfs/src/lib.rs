@@ -8,10 +8,15 @@
 #![forbid(unsafe_code)]
 
 mod cache;
+mod content;
 mod error;
 mod executor;
+mod manifest_volume;
 mod pool;
+mod siblings;
+mod stats;
 mod sync;
+mod trace;
 mod tree;
 mod volume;
 
@@ -19,11 +24,15 @@ pub use cache::{
     CacheError, CacheLimits, CacheLookup, CacheStats, CacheUsage, CachedObject, DiskCache,
     PartialObject, PruneReport, VerifyProgress, VerifyReport,
 };
+pub use content::{ContentOptions, VerifyPolicy};
 pub use error::{VfsError, VfsErrorKind};
 pub use executor::{
     AsyncExecutor, Canceller, ExecutorConfig, ExecutorError, ExecutorStats, Ticket,
 };
+pub use manifest_volume::{CacheOptions, ManifestVolume, VolumeOptions};
 pub use pool::{Block, BlockKey, MemoryPool, PoolError, PoolStats, Reservation};
+pub use stats::{Counter, Stats};
+pub use trace::{Touch, Trace};
 pub use tree::{FileContent, INodeManager, TreeError};
 pub use volume::{
     Attributes, Authority, Change, DirectoryListing, InvalidationWatcher, ListedEntry, NodeId,

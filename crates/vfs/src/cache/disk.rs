@@ -84,6 +84,12 @@ impl DiskCache {
         Ok(Arc::new(cache))
     }
 
+    /// The folder of the cache.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.layout.path()
+    }
+
     /// Looks for an object of `size` bytes and marks it as used. Costs a few system calls; no bytes
     /// are read.
     pub fn lookup(self: &Arc<Self>, hash: ContentHash, size: u64) -> CacheLookup {

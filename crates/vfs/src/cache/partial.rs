@@ -113,6 +113,12 @@ impl PartialObject {
         read.map(|()| true).map_err(|error| self.staged.failed("read", &error))
     }
 
+    /// Whether every byte of `range` was written.
+    #[must_use]
+    pub fn contains(&self, range: &Range<u64>) -> bool {
+        self.state.lock().written.contains(range)
+    }
+
     /// Whether every byte was written.
     #[must_use]
     pub fn is_complete(&self) -> bool {
