@@ -212,7 +212,9 @@ impl DiskCache {
         if cost(size) > limit {
             return Err(CacheError::TooLarge { hash, size, limit });
         }
-        drop(self.charge(0)?);
+        if self.is_paused() {
+            return Err(self.no_room(size, "it could not be written a moment ago"));
+        }
         Ok(PartialObject::new(Staged::create(self, hash)?, hash, size))
     }
 

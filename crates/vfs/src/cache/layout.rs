@@ -152,6 +152,13 @@ impl Layout {
         visit: &mut dyn FnMut(ContentHash, &FileInfo),
     ) -> io::Result<CacheUsage> {
         let mut usage = CacheUsage::default();
+        // Before the objects, so that what is published meanwhile counts twice rather than never.
+        for name in self.partial.names()? {
+            if let Ok(info) = self.partial.info_of(&name) {
+                usage.partials += 1;
+                usage.partial_bytes += info.allocated;
+            }
+        }
         self.visit_objects(&mut |shelf, name, hash| {
             // What vanishes during the scan was evicted by another process.
             if let Some(hash) = hash
@@ -162,12 +169,6 @@ impl Layout {
                 visit(hash, &info);
             }
         })?;
-        for name in self.partial.names()? {
-            if let Ok(info) = self.partial.info_of(&name) {
-                usage.partials += 1;
-                usage.partial_bytes += info.allocated;
-            }
-        }
         Ok(usage)
     }
 

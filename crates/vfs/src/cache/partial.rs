@@ -67,7 +67,7 @@ impl PartialObject {
     /// Writes a piece. After a failure the same piece may be written again.
     ///
     /// # Errors
-    /// `Misused` if the piece overlaps another or the end; `OutOfSpace`, `Io`.
+    /// `Misused` if the piece overlaps another or the end; `Full`, `OutOfSpace`, `Io`.
     pub fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), CacheError> {
         if bytes.is_empty() {
             return Ok(());
@@ -82,7 +82,9 @@ impl PartialObject {
             written?;
             state.written.insert(range);
         }
-        self.advance(Some((offset, bytes)), length.saturating_mul(4).max(CATCH_UP))
+        // The piece is written; if older content cannot be read back, `finish` will say so.
+        let _ = self.advance(Some((offset, bytes)), length.saturating_mul(4).max(CATCH_UP));
+        Ok(())
     }
 
     fn claim(&self, range: &Range<u64>) -> Result<(), CacheError> {

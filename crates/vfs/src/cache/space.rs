@@ -128,7 +128,7 @@ impl DiskCache {
         );
     }
 
-    fn no_room(&self, needed: u64, reason: &str) -> CacheError {
+    pub(super) fn no_room(&self, needed: u64, reason: &str) -> CacheError {
         CacheError::OutOfSpace {
             path: self.layout.path().to_owned(),
             needed,

@@ -92,6 +92,12 @@ impl SmallDisk {
         self.0.path()
     }
 
+    /// Bytes in use, at one instant: a scan would see files come and go.
+    pub(crate) fn used(&self) -> u64 {
+        let stat = rustix::fs::statvfs(self.path()).unwrap();
+        (stat.f_blocks - stat.f_bfree) * stat.f_frsize
+    }
+
     pub(crate) fn make_read_only(&self) {
         let flags = rustix::mount::MountFlags::RDONLY;
         rustix::mount::mount_remount(self.path(), flags, c"").unwrap();
