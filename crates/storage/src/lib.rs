@@ -15,6 +15,8 @@ mod error;
 mod key;
 mod local;
 mod memory;
+#[cfg(feature = "s3")]
+mod s3;
 mod throttled;
 
 pub use async_trait::async_trait;
@@ -24,4 +26,6 @@ pub use error::StorageError;
 pub use key::{check_key, check_prefix};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "s3")]
+pub use s3::{S3Credentials, S3Options, S3Store};
 pub use throttled::{Throttle, ThrottledStore};

@@ -70,6 +70,21 @@ async fn a_local_store_without_its_folder_says_so() {
 }
 
 #[tokio::test]
+async fn folders_and_what_is_below_files_are_no_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalStore::open(folder.path()).unwrap();
+    store.put("folder/file", payload(b"x")).await.unwrap();
+    for key in ["folder", "folder/file/below"] {
+        let head = store.head(key).await.unwrap_err();
+        let get = store.get(key, None).await.unwrap_err();
+        for error in [head, get] {
+            assert!(matches!(error, StorageError::NotFound { .. }), "{error:?}");
+        }
+    }
+    assert!(store.put("folder/file/below", payload(b"y")).await.is_err());
+}
+
+#[tokio::test]
 async fn leftovers_of_a_killed_writer_are_no_objects() {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::open(folder.path()).unwrap();

@@ -61,13 +61,6 @@ impl Suite<'_> {
         assert_not_found(&got, &key);
         assert_not_found(&self.store.get(&key, Some(5..9)).await.map(|_| ()), &key);
         assert_not_found(&self.store.head(&key).await.map(|_| ()), &key);
-        // A folder of a local store is not an object.
-        self.put(&self.key("folder/file"), b"x").await;
-        let folder = self.key("folder");
-        assert_not_found(&self.store.head(&folder).await.map(|_| ()), &folder);
-        assert_not_found(&self.store.get(&folder, None).await.map(|_| ()), &folder);
-        let below = self.key("folder/file/below");
-        assert_not_found(&self.store.get(&below, None).await.map(|_| ()), &below);
     }
 
     async fn bytes_come_back(&self) {

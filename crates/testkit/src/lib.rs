@@ -10,7 +10,13 @@ mod faulty;
 pub mod job;
 #[cfg(unix)]
 pub mod python;
+mod raw_server;
+#[cfg(feature = "s3-server")]
+mod s3_server;
 
 pub use conformance::store_conformance;
 pub use faulty::{ArmedFault, Fault, FaultKind, FaultyStore, Operation};
 pub use job::Job;
+pub use raw_server::{RawReply, RawRequest, RawServer};
+#[cfg(feature = "s3-server")]
+pub use s3_server::S3Server;
