@@ -13,6 +13,7 @@ pub mod python;
 mod raw_server;
 #[cfg(feature = "s3-server")]
 mod s3_server;
+pub mod volume;
 
 pub use conformance::store_conformance;
 pub use faulty::{ArmedFault, Fault, FaultKind, FaultyStore, Operation};
