@@ -136,8 +136,12 @@ fn build_manifest(
     options: &SnapshotOptions,
 ) -> Result<Manifest, ManifestError> {
     let spec = Spec { style: PathStyle::Relative, kind: Kind::Snapshot };
-    let format = options.chunk_size.map_or(Format::V2023, |_| Format::V2025(spec));
-    let mut builder = ManifestBuilder::new(format).with_chunk_size(options.chunk_size);
+    let mut builder = match options.chunk_size {
+        None => ManifestBuilder::new(Format::V2023),
+        Some(chunk_size) => {
+            ManifestBuilder::new(Format::V2025(spec)).with_chunk_size(chunk_size.get())
+        }
+    };
     for (found, file) in tree.files.iter().zip(hashed) {
         let content = match (file.hashes.as_slice(), options.chunk_size) {
             (hashes @ [_, _, ..], Some(chunk_size)) => {
