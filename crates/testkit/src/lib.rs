@@ -11,6 +11,7 @@ pub mod job;
 #[cfg(unix)]
 pub mod python;
 mod raw_server;
+pub mod rig;
 #[cfg(feature = "s3-server")]
 mod s3_server;
 pub mod volume;

@@ -19,7 +19,7 @@ use rusty_attachments_vfs::{
     VolumeOptions,
 };
 
-use crate::rig::{Rig, block_on, noise, one_file, quiet, with_cache};
+use rusty_attachments_testkit::rig::{Rig, block_on, noise, one_file, quiet, with_cache};
 
 const MIB: u64 = 1 << 20;
 

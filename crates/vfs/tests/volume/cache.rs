@@ -9,7 +9,7 @@ use rusty_attachments_storage::cas;
 use rusty_attachments_testkit::{Fault, FaultKind, Job};
 use rusty_attachments_vfs::{NodeId, Volume, VolumeOptions};
 
-use crate::rig::{PATIENCE, Rig, noise, quiet, with_cache};
+use rusty_attachments_testkit::rig::{PATIENCE, Rig, noise, quiet, with_cache};
 
 const MIB: u64 = 1 << 20;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusty_attachments_testkit::{Fault, FaultKind, Operation};
 use rusty_attachments_vfs::{NodeId, VerifyPolicy, VfsErrorKind, Volume, VolumeOptions};
 
-use crate::rig::{Rig, noise, quiet, with_cache};
+use rusty_attachments_testkit::rig::{Rig, noise, quiet, with_cache};
 
 const MIB: u64 = 1 << 20;
 
@@ -58,7 +58,7 @@ fn a_reader_that_goes_away_does_not_break_the_others() {
         let hang = rig.faults.arm(Fault::new(FaultKind::Hang).on(Operation::Get).next(1));
         let node = rig.file();
         let quitter = rig.executor.submit(rig.volume.read(node, 0, 1000).finish()).unwrap();
-        hang.block_until_fired(1, crate::rig::PATIENCE);
+        hang.block_until_fired(1, rusty_attachments_testkit::rig::PATIENCE);
         let waiting = Arc::clone(&rig);
         let other = std::thread::spawn(move || waiting.read(node, 0, 1000));
         quitter.cancel();
@@ -105,7 +105,7 @@ fn a_large_corrupt_object_is_poisoned_once_it_is_complete() {
     for options in [quiet(64 * MIB), with_cache(quiet(64 * MIB), dir.path())] {
         let (shown, rig, told) = read_poisoned(before_64_mib_may_be_shown(options));
         assert!(shown, "the policy shows bytes as they arrive");
-        let deadline = std::time::Instant::now() + crate::rig::PATIENCE;
+        let deadline = std::time::Instant::now() + rusty_attachments_testkit::rig::PATIENCE;
         let error = loop {
             match rig.read(rig.file(), 1_000_000, 1000) {
                 Err(error) => break error,

@@ -1,7 +1,6 @@
 //! The production volume over real stores, faults and caches: every byte, every failure.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod bytes;
 mod cache;
 mod faults;
-mod rig;

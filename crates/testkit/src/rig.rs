@@ -1,4 +1,4 @@
-//! A volume with everything around it, and ways to read from it.
+//! The production volume with everything around it, and ways to read from it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,21 +7,28 @@ use rusty_attachments_model::{
     Content, ContentHash, Entry, EntryKind, File, Format, Manifest, ManifestBuilder, PathRef,
 };
 use rusty_attachments_storage::{CountingStore, MemoryStore, Payload, StorageClient, cas};
-use rusty_attachments_testkit::{FaultyStore, Job};
 use rusty_attachments_vfs::{
     AsyncExecutor, CacheLimits, CacheOptions, ContentOptions, ExecutorConfig, ManifestVolume,
     NodeId, VfsError, Volume, VolumeOptions,
 };
 
+use crate::faulty::FaultyStore;
+use crate::job::Job;
+
 /// Far longer than anything here takes; ends a test that would hang.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A volume over a memory store that counts and fails on command.
-pub(crate) struct Rig {
-    pub(crate) volume: Arc<ManifestVolume>,
-    pub(crate) faults: Arc<FaultyStore>,
-    pub(crate) counts: Arc<CountingStore>,
-    pub(crate) executor: Arc<AsyncExecutor>,
+#[derive(Debug)]
+pub struct Rig {
+    /// The volume itself.
+    pub volume: Arc<ManifestVolume>,
+    /// Its store, where faults are armed.
+    pub faults: Arc<FaultyStore>,
+    /// Behind the faults: what was really asked for.
+    pub counts: Arc<CountingStore>,
+    /// What the volume works on.
+    pub executor: Arc<AsyncExecutor>,
 }
 
 impl Drop for Rig {
@@ -31,7 +38,8 @@ impl Drop for Rig {
 }
 
 /// Options without read-ahead between files, so that requests can be counted.
-pub(crate) fn quiet(budget: u64) -> VolumeOptions {
+#[must_use]
+pub fn quiet(budget: u64) -> VolumeOptions {
     VolumeOptions {
         memory_budget: budget,
         content: ContentOptions { max_prefetches: 0, ..ContentOptions::default() },
@@ -39,18 +47,18 @@ pub(crate) fn quiet(budget: u64) -> VolumeOptions {
     }
 }
 
-pub(crate) fn with_cache(mut options: VolumeOptions, dir: &std::path::Path) -> VolumeOptions {
+/// The same with a disk cache in `dir`.
+#[must_use]
+pub fn with_cache(mut options: VolumeOptions, dir: &std::path::Path) -> VolumeOptions {
     let limits = CacheLimits { max_bytes: 4 << 30, min_free_bytes: 0 };
     options.cache = Some(CacheOptions { dir: dir.to_owned(), limits });
     options
 }
 
 impl Rig {
-    pub(crate) fn new(
-        manifest: &Manifest,
-        store: Arc<MemoryStore>,
-        options: VolumeOptions,
-    ) -> Self {
+    /// A volume of `manifest` over `store`.
+    #[must_use]
+    pub fn new(manifest: &Manifest, store: Arc<MemoryStore>, options: VolumeOptions) -> Self {
         let counts = Arc::new(CountingStore::with_keys(store));
         let faults = Arc::new(FaultyStore::new(Arc::clone(&counts) as Arc<dyn StorageClient>));
         let client = Arc::clone(&faults) as Arc<dyn StorageClient>;
@@ -59,14 +67,17 @@ impl Rig {
         Self { volume, faults, counts, executor }
     }
 
-    pub(crate) fn of_job(job: &Job, options: VolumeOptions) -> Self {
+    /// A volume of a job whose store is filled.
+    #[must_use]
+    pub fn of_job(job: &Job, options: VolumeOptions) -> Self {
         let store = Arc::new(MemoryStore::new());
         block_on(job.fill(&*store)).unwrap();
         Self::new(&job.manifest(), store, options)
     }
 
     /// A volume of one file called `f`.
-    pub(crate) fn of_bytes(bytes: &[u8], options: VolumeOptions) -> Self {
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8], options: VolumeOptions) -> Self {
         let store = Arc::new(MemoryStore::new());
         let hash = ContentHash::of(bytes);
         let payload = Payload::Bytes(bytes.to_vec().into());
@@ -74,28 +85,34 @@ impl Rig {
         Self::new(&one_file(hash, bytes.len() as u64), store, options)
     }
 
-    pub(crate) fn node(&self, path: PathRef<'_>) -> NodeId {
+    /// The node at `path`, which must be there.
+    #[must_use]
+    pub fn node(&self, path: PathRef<'_>) -> NodeId {
         path.components()
             .fold(NodeId::ROOT, |parent, name| self.volume.lookup(parent, name).unwrap().node)
     }
 
-    pub(crate) fn file(&self) -> NodeId {
+    /// The file called `f`.
+    #[must_use]
+    pub fn file(&self) -> NodeId {
         self.node(PathRef::from("f"))
     }
 
-    pub(crate) fn read(
-        &self,
-        node: NodeId,
-        offset: u64,
-        length: usize,
-    ) -> Result<Vec<u8>, VfsError> {
+    /// What a read gives, whenever it comes.
+    ///
+    /// # Errors
+    /// Those of the volume.
+    pub fn read(&self, node: NodeId, offset: u64, length: usize) -> Result<Vec<u8>, VfsError> {
         let outcome = self.volume.read(node, offset, length);
         let bytes = async { outcome.finish().await.map(|data| data.to_vec()) };
         self.executor.block_on_timeout(bytes, PATIENCE).expect("an answer in time")
     }
 
     /// The whole file, in reads as a kernel makes them.
-    pub(crate) fn read_all(&self, node: NodeId, piece: usize) -> Result<Vec<u8>, VfsError> {
+    ///
+    /// # Errors
+    /// Those of the volume.
+    pub fn read_all(&self, node: NodeId, piece: usize) -> Result<Vec<u8>, VfsError> {
         let mut bytes = Vec::new();
         loop {
             let read = self.read(node, bytes.len() as u64, piece)?;
@@ -108,7 +125,8 @@ impl Rig {
 }
 
 /// A manifest of one file called `f`.
-pub(crate) fn one_file(hash: ContentHash, size: u64) -> Manifest {
+#[must_use]
+pub fn one_file(hash: ContentHash, size: u64) -> Manifest {
     let file = File { size, mtime_us: 1, runnable: false, content: Content::Whole(hash) };
     let mut builder = ManifestBuilder::new(Format::V2023);
     builder.push(Entry { path: PathRef::from("f"), kind: EntryKind::File(file) }).unwrap();
@@ -116,7 +134,8 @@ pub(crate) fn one_file(hash: ContentHash, size: u64) -> Manifest {
 }
 
 /// Deterministic bytes that do not repeat in any block size.
-pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
+#[must_use]
+pub fn noise(length: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut next = || {
         state ^= state << 13;
@@ -132,6 +151,7 @@ pub(crate) fn noise(length: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// Waits for a future on this thread.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
