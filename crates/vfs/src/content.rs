@@ -121,11 +121,11 @@ pub(crate) struct ContentFetch {
     stats: Arc<Stats>,
     options: ContentOptions,
     block_bytes: u64,
-    whole: Arc<SingleFlight<ContentHash, Result<whole::Held, VfsError>>>,
+    whole: Arc<SingleFlight<ObjectRef, Result<whole::Held, VfsError>>>,
     prefetches: Arc<tokio::sync::Semaphore>,
-    streams: Mutex<HashMap<ContentHash, Arc<ObjectStream>>>,
-    blocks: Arc<SingleFlight<BlockKey, BlockResult>>,
-    preparations: Arc<SingleFlight<ContentHash, Result<(), VfsError>>>,
+    streams: Mutex<HashMap<ObjectRef, Arc<ObjectStream>>>,
+    blocks: Arc<SingleFlight<(ObjectRef, u32), BlockResult>>,
+    preparations: Arc<SingleFlight<ObjectRef, Result<(), VfsError>>>,
     poison_watcher: Mutex<Option<Arc<PoisonWatcher>>>,
 }
 
@@ -185,6 +185,12 @@ impl ContentFetch {
     /// The files of the disk cache.
     pub(crate) fn kept(&self) -> &KeptFiles {
         &self.kept
+    }
+
+    /// A block in memory. A manifest may state two sizes for one hash: the one that is wrong must
+    /// not be served what was fetched for the other, cut to fit.
+    fn in_memory(&self, key: &BlockKey, length: u64) -> Option<Block> {
+        self.pool.get(key).filter(|block| block.as_ref().len() as u64 == length)
     }
 
     /// Waits for memory.

@@ -17,7 +17,7 @@ use super::readahead::ReadAhead;
 use super::whole::{ATTEMPTS, gave_up};
 use super::{BlockResult, ContentFetch, VerifyPolicy};
 use crate::error::VfsError;
-use crate::pool::BlockKey;
+use crate::pool::{Block, BlockKey};
 use crate::sync::{Mutex, lock};
 use crate::volume::{Outcome, ReadData};
 use backing::Backing;
@@ -105,7 +105,7 @@ impl ContentFetch {
     /// The state of `object`'s stream, made on first use.
     fn stream(&self, object: ObjectRef) -> Result<Arc<ObjectStream>, VfsError> {
         let mut streams = lock(&self.streams);
-        if let Some(stream) = streams.get(&object.hash) {
+        if let Some(stream) = streams.get(&object) {
             return Ok(Arc::clone(stream));
         }
         if streams.len() >= STREAMS_MAX {
@@ -130,7 +130,7 @@ impl ContentFetch {
                 last_read: Instant::now(),
             }),
         });
-        streams.insert(object.hash, Arc::clone(&stream));
+        streams.insert(object, Arc::clone(&stream));
         Ok(stream)
     }
 
@@ -138,19 +138,24 @@ impl ContentFetch {
     fn assemble(&self, stream: &ObjectStream, range: &Range<u64>) -> Option<ReadData> {
         let (first, last) = stream.touched(range);
         if first == last {
-            let block = self.pool.get(&stream.key(first))?;
+            let block = self.block_in_memory(stream, first)?;
             self.stats.pool_bytes.add(range.end - range.start);
             let part = super::part_of(range, stream.extent(first).start, block.as_ref().len());
             return Some(ReadData::shared(Arc::new(block), part));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(range.end - range.start).ok()?);
         for index in first..=last {
-            let block = self.pool.get(&stream.key(index))?;
+            let block = self.block_in_memory(stream, index)?;
             let part = super::part_of(range, stream.extent(index).start, block.as_ref().len());
             bytes.extend_from_slice(block.as_ref().get(part)?);
         }
         self.stats.pool_bytes.add(range.end - range.start);
         Some(ReadData::from(bytes::Bytes::from(bytes)))
+    }
+
+    fn block_in_memory(&self, stream: &ObjectStream, index: u32) -> Option<Block> {
+        let extent = stream.extent(index);
+        self.in_memory(&stream.key(index), extent.end - extent.start)
     }
 
     async fn read_pending(
@@ -184,14 +189,14 @@ impl ContentFetch {
 
     async fn obtain_block(self: &Arc<Self>, stream: &Arc<ObjectStream>, index: u32) -> BlockResult {
         for _ in 0..ATTEMPTS {
-            if let Some(block) = self.pool.get(&stream.key(index)) {
+            if let Some(block) = self.block_in_memory(stream, index) {
                 self.stats.pool_bytes.add(block.as_ref().len() as u64);
                 return Ok(block);
             }
             if let Some(block) = self.from_partial(stream, index).await? {
                 return Ok(block);
             }
-            let (ticket, leader) = self.blocks.join(stream.key(index));
+            let (ticket, leader) = self.blocks.join((stream.object, index));
             if let Some(leader) = leader {
                 self.start_run(stream, index, vec![leader]);
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
-use rusty_attachments_model::{ContentHash, ContentHasher};
+use rusty_attachments_model::ContentHasher;
 
 use super::body::ObjectRef;
 use super::flight::Leader;
@@ -31,7 +31,7 @@ pub(crate) enum Held {
     Disk(Arc<CachedObject>),
 }
 
-type WholeLeader = Leader<ContentHash, Result<Held, VfsError>>;
+type WholeLeader = Leader<ObjectRef, Result<Held, VfsError>>;
 
 const fn key(object: ObjectRef) -> BlockKey {
     BlockKey { object: object.hash, index: 0 }
@@ -66,11 +66,11 @@ impl ContentFetch {
     /// when it is there already, or when memory or requests are scarce.
     pub(crate) fn prefetch_whole(self: &Arc<Self>, object: ObjectRef) {
         let Ok(permit) = Arc::clone(&self.prefetches).try_acquire_owned() else { return };
-        if self.pool.get(&key(object)).is_some() {
+        if self.in_memory(&key(object), object.size).is_some() {
             return;
         }
         let Some(reservation) = self.try_reserve(object.size) else { return };
-        let Some(leader) = self.whole.lead(object.hash) else { return };
+        let Some(leader) = self.whole.lead(object) else { return };
         let this = Arc::clone(self);
         self.stats.prefetched_objects.add(1);
         self.spawn(async move {
@@ -87,7 +87,7 @@ impl ContentFetch {
 
     /// What is at hand without asking the store, or hashing more than a small file.
     fn held(&self, object: ObjectRef) -> Option<(Held, Origin)> {
-        if let Some(block) = self.pool.get(&key(object)) {
+        if let Some(block) = self.in_memory(&key(object), object.size) {
             return Some((Held::Memory(block), Origin::Memory));
         }
         if object.size > HASHED_ON_READ_MAX {
@@ -111,7 +111,7 @@ impl ContentFetch {
 
     async fn obtain_whole(self: &Arc<Self>, object: ObjectRef) -> Result<Held, VfsError> {
         for _ in 0..ATTEMPTS {
-            let (ticket, leader) = self.whole.join(object.hash);
+            let (ticket, leader) = self.whole.join(object);
             if let Some(leader) = leader {
                 self.start_whole(object, leader);
             }
@@ -125,7 +125,7 @@ impl ContentFetch {
     fn start_whole(self: &Arc<Self>, object: ObjectRef, leader: WholeLeader) {
         let this = Arc::clone(self);
         self.spawn(async move {
-            if let Some(block) = this.pool.get(&key(object)) {
+            if let Some(block) = this.in_memory(&key(object), object.size) {
                 return leader.land(Ok(Held::Memory(block)));
             }
             let abandoned = leader.abandoned();

@@ -15,8 +15,8 @@ use rusty_attachments_storage::{
 };
 use rusty_attachments_testkit::Job;
 use rusty_attachments_vfs::{
-    AsyncExecutor, ContentOptions, ExecutorConfig, ManifestVolume, NodeId, VerifyPolicy, Volume,
-    VolumeOptions,
+    AsyncExecutor, ContentOptions, ExecutorConfig, ManifestVolume, NodeId, VerifyPolicy,
+    VfsErrorKind, Volume, VolumeOptions,
 };
 
 use rusty_attachments_testkit::rig::{Rig, block_on, noise, one_file, quiet, with_cache};
@@ -135,6 +135,30 @@ fn reads_past_the_end_and_of_folders() {
     assert_eq!(rig.read(rig.file(), u64::MAX, usize::MAX).unwrap(), b"");
     assert!(rig.read(NodeId::ROOT, 0, 1).is_err());
     assert!(rig.read(NodeId(99), 0, 1).is_err());
+}
+
+#[test]
+fn a_second_size_for_the_same_hash_is_refused_and_never_cut_to_fit() {
+    let bytes = noise(600_000, 6);
+    let hash = ContentHash::of(&bytes);
+    let mut builder = ManifestBuilder::new(Format::V2023);
+    for (path, size) in [("long", 600_001), ("right", 600_000), ("short", 599_999)] {
+        let file = File { size, mtime_us: 1, runnable: false, content: Content::Whole(hash) };
+        builder.push(Entry { path: PathRef::from(path), kind: EntryKind::File(file) }).unwrap();
+    }
+    let manifest = builder.build().unwrap();
+    // Whole, and in blocks.
+    for budget in [16 * MIB, 256 << 10] {
+        let store = Arc::new(MemoryStore::new());
+        let payload = Payload::Bytes(bytes.clone().into());
+        block_on(store.put(&cas::object_key(hash), payload)).unwrap();
+        let rig = Rig::new(&manifest, store, quiet(budget));
+        let read = |name: &str| rig.read_all(rig.node(PathRef::from(name)), 100_000);
+        assert!(read("right").unwrap() == bytes);
+        assert_eq!(read("long").unwrap_err().kind(), VfsErrorKind::Corrupt);
+        assert_eq!(read("short").unwrap_err().kind(), VfsErrorKind::Corrupt);
+        assert!(read("right").unwrap() == bytes);
+    }
 }
 
 /// Objects of zeros, of any size, that nobody could hold.

@@ -1,10 +1,12 @@
 //! What stands behind a streamed object, and how its bytes come to be verified.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use rusty_attachments_model::{ContentHash, ContentHasher};
+use tokio::time::timeout;
 
 use super::ObjectStream;
 use super::run::Input;
@@ -19,6 +21,9 @@ use crate::sync::{Mutex, lock};
 
 /// GETs at a time when a whole object is fetched to be verified first.
 const SPOOL_REQUESTS: usize = 8;
+
+/// How long a block waits for its turn to be written before its object goes on without the disk.
+const DISK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Blocks in one such GET.
 const SPOOL_BLOCKS: u32 = 32;
@@ -92,7 +97,7 @@ impl ContentFetch {
                 Backing::Poisoned(error) => return Err(error.clone()),
                 _ => return Ok(()),
             }
-            let (ticket, leader) = self.preparations.join(stream.object.hash);
+            let (ticket, leader) = self.preparations.join(stream.object);
             if let Some(leader) = leader {
                 let (this, stream) = (Arc::clone(self), Arc::clone(stream));
                 self.spawn(async move {
@@ -289,7 +294,11 @@ impl ContentFetch {
         partial: Arc<PartialObject>,
     ) {
         let extent = stream.extent(index);
-        let Some(room) = self.kept.room(extent.end - extent.start).await else { return };
+        let room = self.kept.room(extent.end - extent.start);
+        let Ok(Some(room)) = timeout(DISK_PATIENCE, room).await else {
+            tracing::warn!(hash = %stream.object.hash, "the disk of the cache does not keep up");
+            return self.give_up_disk(stream, &partial);
+        };
         let (this, stream) = (Arc::clone(self), Arc::clone(stream));
         behind(&self.executor, move || {
             let _room = room;
@@ -297,7 +306,8 @@ impl ContentFetch {
                 return;
             }
             if let Err(error) = partial.write_at(extent.start, block.as_ref()) {
-                this.give_up_disk(&stream, &partial, &error);
+                tracing::warn!(%error, "a large object cannot be gathered on disk");
+                this.give_up_disk(&stream, &partial);
             } else if partial.is_complete() {
                 drop(block);
                 this.complete(&stream, &partial);
@@ -306,18 +316,12 @@ impl ContentFetch {
     }
 
     /// Goes on in memory when the disk fails: reading matters more than keeping.
-    fn give_up_disk(
-        &self,
-        stream: &ObjectStream,
-        partial: &Arc<PartialObject>,
-        error: &CacheError,
-    ) {
+    fn give_up_disk(&self, stream: &ObjectStream, partial: &Arc<PartialObject>) {
         let mut state = lock(&stream.state);
         if matches!(&state.backing, Backing::Partial(current) if Arc::ptr_eq(current, partial)) {
             state.backing = Backing::Memory(Arc::default());
             drop(state);
             self.stats.uncached_objects.add(1);
-            tracing::warn!(%error, hash = %stream.object.hash, "a large object is read on without the disk cache");
         }
     }
 
@@ -332,7 +336,10 @@ impl ContentFetch {
                 self.stats.corrupt_objects.add(1);
                 self.poison(stream, VfsError::from(error));
             }
-            Err(error) => self.give_up_disk(stream, partial, &error),
+            Err(error) => {
+                tracing::warn!(%error, "a large object cannot be published on disk");
+                self.give_up_disk(stream, partial);
+            }
         }
     }
 
@@ -350,8 +357,11 @@ impl ContentFetch {
             if next >= stream.blocks {
                 return self.hashed_all(stream, progress);
             }
-            let found =
-                if next == index { Some(block.clone()) } else { self.pool.get(&stream.key(next)) };
+            let found = if next == index {
+                Some(block.clone())
+            } else {
+                self.block_in_memory(stream, next)
+            };
             match found {
                 Some(block) => progress.add(block.as_ref()),
                 None => match give_back(frontier, progress) {

@@ -7,17 +7,17 @@ use bytes::{Buf, Bytes};
 
 use super::ObjectStream;
 use super::backing::Backing;
-use crate::content::body::Body;
+use crate::content::body::{Body, ObjectRef};
 use crate::content::flight::Leader;
 use crate::content::{BlockResult, ContentFetch};
 use crate::error::VfsError;
-use crate::pool::{Block, BlockKey};
+use crate::pool::Block;
 use crate::sync::lock;
 
 /// Blocks in one GET at most: 8 MiB of full-sized blocks, as in peers whose cold reads are fast.
 const RUN_BLOCKS_MAX: usize = 32;
 
-type BlockLeader = Leader<BlockKey, BlockResult>;
+type BlockLeader = Leader<(ObjectRef, u32), BlockResult>;
 
 impl ContentFetch {
     /// Fetches those of `blocks` that are neither at hand nor under way.
@@ -29,9 +29,9 @@ impl ContentFetch {
         let mut first = blocks.start;
         let mut leaders: Vec<BlockLeader> = Vec::new();
         for index in blocks {
-            let at_hand = self.pool.get(&stream.key(index)).is_some()
+            let at_hand = self.block_in_memory(stream, index).is_some()
                 || partial.as_ref().is_some_and(|file| file.contains(&stream.extent(index)));
-            let leader = if at_hand { None } else { self.blocks.lead(stream.key(index)) };
+            let leader = if at_hand { None } else { self.blocks.lead((stream.object, index)) };
             let gap = leader.is_none();
             if leaders.is_empty() {
                 first = index;
