@@ -136,6 +136,7 @@ fn a_stamp_ends_with_any_change_of_the_file() {
     drop(fs::read(&path).unwrap());
     fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     assert!(hit(&cache, hash, SIZE).is_verified());
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
 
     let touched = File::open(&path).unwrap();
     touched.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
