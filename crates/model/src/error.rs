@@ -297,6 +297,10 @@ pub enum PathRule {
         /// [`Limits::component_units`](crate::Limits::component_units).
         limit: u64,
     },
+    /// A link target such as `$0/x` where `$0` is a file or link of the manifest: the format has no
+    /// way to tell it from a reference (only a builder can be given such a target).
+    #[error("starts like a reference to 'dirs' and passes through a file or link of that name")]
+    Ambiguous,
     /// Not well-formed WTF-8 (only a builder can be given such a path).
     #[error("is not well-formed WTF-8")]
     NotWtf8,

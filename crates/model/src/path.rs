@@ -140,6 +140,14 @@ pub(crate) fn push_wtf8(wtf8: &mut Vec<u8>, code: u32) {
     }
 }
 
+/// Splits a v2025 name `$N/rest` into the digits of `N` and `rest` (`deadline.md` 2.1).
+pub(crate) fn reference(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    let name = name.strip_prefix(b"$")?;
+    let len = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = name.split_at_checked(len)?;
+    Some((digits, rest.strip_prefix(b"/")?)).filter(|_| len > 0)
+}
+
 /// Walks WTF-8 and yields UTF-16 units; malformed bytes yield U+FFFD each.
 struct Utf16Units<'a> {
     bytes: &'a [u8],

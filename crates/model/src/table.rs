@@ -152,6 +152,31 @@ impl EntryTable {
         });
     }
 
+    /// Whether a parent of `path` is an entry that cannot be a folder, in a sorted table.
+    pub(crate) fn is_below_leaf(&self, path: PathRef<'_>) -> bool {
+        let mut folder = path.parent();
+        while let Some(parent) = folder {
+            if self.is_leaf(parent) {
+                return true;
+            }
+            folder = parent.parent();
+        }
+        false
+    }
+
+    /// Whether `path` is an entry that cannot be a folder, in a sorted table.
+    pub(crate) fn is_leaf(&self, path: PathRef<'_>) -> bool {
+        self.find(path).ok().and_then(|at| self.records.get(at)).is_some_and(Record::is_leaf)
+    }
+
+    /// Where a record leads, if it is a link.
+    pub(crate) fn link_target(&self, record: &Record) -> Option<PathRef<'_>> {
+        match record.kind {
+            RecordKind::Symlink { target } => Some(self.text(target)),
+            _ => None,
+        }
+    }
+
     /// Of neighbours with the same path, keeps the last.
     pub(crate) fn keep_last_of_equal_paths(&mut self) {
         let Self { records, text, .. } = self;

@@ -92,6 +92,56 @@ fn verdicts_are_the_official_ones_but_for_listed_differences() {
     }
 }
 
+/// The differences that the table has no row for; the official decoder accepts each document.
+#[test]
+fn further_differences_are_as_documented() {
+    let good = r#"{"hashAlg":"xxh128","manifestVersion":"2023-03-03","paths":[{"hash":"000000000000000000000000000000ff","mtime":1,"path":"a","size":1}],"totalSize":1,"x":0}"#;
+    Manifest::decode(good).unwrap();
+    let nested = |depth: usize| format!("\"x\":{}{}", "[".repeat(depth), "]".repeat(depth));
+    let second = |path: &str| {
+        let entry =
+            r#"{"hash":"000000000000000000000000000000ff","mtime":1,"path":"PATH","size":1}],"#;
+        format!("}},{}", entry.replace("PATH", path))
+    };
+    let refused = [
+        ("00ff\"", "00FF\"".to_owned()),
+        ("\"size\":1", "\"size\":true".to_owned()),
+        ("\"mtime\":1", "\"mtime\":false".to_owned()),
+        ("\"totalSize\":1", "\"totalSize\":-1".to_owned()),
+        ("\"size\":1", "\"size\":9223372036854775808".to_owned()),
+        ("\"mtime\":1", "\"mtime\":-9223372036854775809".to_owned()),
+        ("\"a\"", "\"/a\"".to_owned()),
+        ("\"a\"", "\"a/\"".to_owned()),
+        ("\"a\"", "\"a\\u0000\"".to_owned()),
+        ("\"a\"", "\"C:/a\"".to_owned()),
+        ("\"a\"", "\"C:\"".to_owned()),
+        ("}],", second("a")),
+        ("\"x\":0", "\"x\":NaN".to_owned()),
+        ("\"x\":0", "\"x\":[-Infinity]".to_owned()),
+        ("\"x\":0", nested(129)),
+    ];
+    for (from, to) in refused {
+        let text = good.replacen(from, &to, 1);
+        assert_ne!(text, good, "{from}");
+        assert!(Manifest::decode(&text).is_err(), "{text}");
+    }
+    // And what only looks odd is accepted, as there.
+    let accepted = [
+        ("\"x\":0", nested(128)),
+        ("\"mtime\":1", "\"mtime\":-0".to_owned()),
+        ("\"path\"", "\"p\\u0061th\"".to_owned()),
+        ("\"a\"", "\"C:a\"".to_owned()),
+        ("\"a\"", "\"c:\\\\x\"".to_owned()),
+        ("}],", second("A")),
+        ("\"x\":0", "\"paths\":[{\"path\":\"b\",\"hash\":\"000000000000000000000000000000ff\",\"size\":0,\"mtime\":0}]".to_owned()),
+    ];
+    for (from, to) in accepted {
+        let text = good.replacen(from, &to, 1);
+        assert_ne!(text, good, "{from}");
+        Manifest::decode(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+}
+
 /// Pads the odd short hashes of a document, on whichever side it stands.
 fn with_long_hashes(name: &str) -> String {
     let mut document = read(name);

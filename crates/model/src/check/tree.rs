@@ -1,7 +1,7 @@
 //! Whether all entries of a manifest can exist at once.
 
-use crate::error::{EntryRule, ManifestError};
-use crate::path::PathBuf;
+use crate::error::{EntryRule, ManifestError, PathRule};
+use crate::path::{PathBuf, PathRef, reference};
 use crate::table::{EntryTable, Record};
 
 /// Looks for duplicate paths and for files or links that serve as folders, in a sorted table.
@@ -57,6 +57,11 @@ pub(crate) fn find_clashes(table: &EntryTable) -> Result<Vec<usize>, ManifestErr
             void.push(index);
             continue;
         }
+        if let Some(target) = table.link_target(record)
+            && is_ambiguous(table, target)
+        {
+            return Err(refuse(table, record, EntryRule::Target(PathRule::Ambiguous)));
+        }
         previous = Some((index, record));
         if record.is_leaf() {
             leaves.push((index, record));
@@ -64,6 +69,13 @@ pub(crate) fn find_clashes(table: &EntryTable) -> Result<Vec<usize>, ManifestErr
     }
     void.sort_unstable();
     Ok(void)
+}
+
+/// Whether `target` looks like a reference to a folder, but its first component is a file or link,
+/// so that it cannot be written as a reference either. Only a builder can be given that.
+fn is_ambiguous(table: &EntryTable, target: PathRef<'_>) -> bool {
+    reference(target.as_wtf8()).is_some()
+        && target.components().next().is_some_and(|first| table.is_leaf(first))
 }
 
 /// The leaf that would have to be a folder for `path` to exist.

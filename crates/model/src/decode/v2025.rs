@@ -7,7 +7,7 @@ use crate::error::{EntryRule, FieldError, FieldProblem, ManifestError};
 use crate::hash::ContentHash;
 use crate::json::{Reader, Value};
 use crate::manifest::{Content, Entry, EntryKind, File};
-use crate::path::PathRef;
+use crate::path::{PathRef, reference};
 
 /// The known fields of one entry of `dirs` or `files`, still unchecked.
 #[derive(Default)]
@@ -245,12 +245,4 @@ fn resolve(
     path.push(b'/');
     path.extend_from_slice(rest);
     Ok(())
-}
-
-/// Splits `$N/rest` into the digits of `N` and `rest`.
-fn reference(name: &[u8]) -> Option<(&[u8], &[u8])> {
-    let name = name.strip_prefix(b"$")?;
-    let len = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let (digits, rest) = name.split_at_checked(len)?;
-    Some((digits, rest.strip_prefix(b"/")?)).filter(|_| len > 0)
 }

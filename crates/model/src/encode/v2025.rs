@@ -60,11 +60,13 @@ fn listed_directories(manifest: &Manifest) -> Vec<(PathRef<'_>, bool)> {
             _ => None,
         })
         .collect();
-    let paths = manifest.entries().flat_map(|entry| match entry.kind {
-        EntryKind::Symlink { target } => [Some(entry.path), Some(target)],
-        _ => [Some(entry.path), None],
+    // Where a target passes through a link or a file, listing that as a folder would clash with it.
+    let targets = manifest.entries().filter_map(|entry| match entry.kind {
+        EntryKind::Symlink { target } if !manifest.table.is_below_leaf(target) => Some(target),
+        _ => None,
     });
-    let implied = directories::parents(paths.flatten(), dirs.iter().map(|(path, _)| *path));
+    let paths = manifest.entries().map(|entry| entry.path).chain(targets);
+    let implied = directories::parents(paths, dirs.iter().map(|(path, _)| *path));
     dirs.extend(implied.into_iter().map(|path| (path, false)));
     dirs
 }
@@ -112,16 +114,21 @@ fn push_file(out: &mut String, entry: &Entry<'_>, index: &Index<'_>) {
     }
 }
 
-/// Appends `"name":"…"`, with the parent folder as `$N`.
+/// Appends `"name":"…"`, with the deepest listed folder as `$N`. That is the parent, but for the
+/// targets of links that pass through another link.
 fn push_name(out: &mut String, path: PathRef<'_>, index: &Index<'_>) {
     out.push_str(r#""name":"#);
-    match path.parent().and_then(|parent| index.get(&parent)) {
-        Some(at) => {
+    let mut folder = path.parent();
+    while let Some(parent) = folder {
+        if let Some(at) = index.get(&parent) {
+            let rest = path.as_wtf8().get(parent.as_wtf8().len() + 1..).unwrap_or_default();
             push_number(out, "\"$", at);
             out.push('/');
-            push_escaped(out, path.file_name());
+            push_escaped(out, PathRef::from_wtf8(rest));
             out.push('"');
+            return;
         }
-        None => push_text(out, path),
+        folder = parent.parent();
     }
+    push_text(out, path);
 }
