@@ -15,9 +15,11 @@ mod error;
 mod key;
 mod local;
 mod memory;
+mod retrying;
 #[cfg(feature = "s3")]
 mod s3;
 mod throttled;
+mod url;
 
 pub use async_trait::async_trait;
 pub use client::{ByteRange, Object, ObjectInfo, Payload, StorageClient};
@@ -26,6 +28,8 @@ pub use error::StorageError;
 pub use key::{check_key, check_prefix};
 pub use local::LocalStore;
 pub use memory::MemoryStore;
+pub use retrying::{RetryPolicy, RetryingStore};
 #[cfg(feature = "s3")]
 pub use s3::{S3Credentials, S3Options, S3Store};
 pub use throttled::{Throttle, ThrottledStore};
+pub use url::{OpenOptions, StoreUrl, StoreUrlError, open_store};

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use rusty_attachments_storage::{
-    Payload, S3Credentials, S3Options, S3Store, StorageClient, StorageError,
+    Payload, RetryPolicy, RetryingStore, S3Credentials, S3Options, S3Store, StorageClient,
+    StorageError,
 };
 use rusty_attachments_testkit::{RawReply, RawRequest, RawServer, S3Server, store_conformance};
 
@@ -213,6 +214,22 @@ async fn bodies_that_break_or_stall_are_offline_after_what_came() {
         assert_eq!(got, 1000);
         assert!(matches!(error, StorageError::Offline { .. }), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn broken_bodies_are_resumed_with_a_range() {
+    let object: Vec<u8> = (0..1 << 20).map(|i: u32| (i % 251) as u8).collect();
+    let served = object.clone();
+    let server = RawServer::start(move |request| match request.index {
+        0 => RawReply::object_cut(request, &served, 1000),
+        1 => RawReply::s3_error(503, "SlowDown", ""),
+        _ => RawReply::object(request, &served),
+    });
+    let store = Arc::new(connect(options(server.endpoint())).await);
+    let store = RetryingStore::resuming(store, RetryPolicy::default());
+    let got = store.get("x", None).await.unwrap().bytes("x", u64::MAX).await.unwrap();
+    assert!(got == object);
+    assert_eq!(server.requests(), 3);
 }
 
 #[tokio::test]

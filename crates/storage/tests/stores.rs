@@ -10,8 +10,8 @@ use bytes::Bytes;
 use rusty_attachments_model::ContentHash;
 use rusty_attachments_storage::cas::{self, Stored};
 use rusty_attachments_storage::{
-    CountingStore, LocalStore, MemoryStore, Payload, StorageClient, StorageError, Throttle,
-    ThrottledStore,
+    CountingStore, LocalStore, MemoryStore, OpenOptions, Payload, RetryPolicy, RetryingStore,
+    StorageClient, StorageError, Throttle, ThrottledStore, open_store,
 };
 use rusty_attachments_testkit::{Fault, FaultKind, FaultyStore, Operation, store_conformance};
 
@@ -39,7 +39,8 @@ async fn wrappers_conform() {
     let throttle =
         Throttle { latency: Duration::from_micros(50), bytes_per_second: NonZeroU64::new(1 << 33) };
     let store = Arc::new(ThrottledStore::new(store, throttle));
-    let store = CountingStore::with_keys(store);
+    let store = Arc::new(CountingStore::with_keys(store));
+    let store = RetryingStore::new(store, RetryPolicy::default());
     store_conformance(&store, "a").await;
 }
 
@@ -203,4 +204,107 @@ async fn bodies_over_the_limit_are_refused() {
     let object = store.get("a", None).await.unwrap();
     let error = object.bytes("a", 9).await.unwrap_err();
     assert!(matches!(error, StorageError::TooLarge { size: 10, limit: 9, .. }), "{error:?}");
+}
+
+const QUICK: RetryPolicy = RetryPolicy {
+    attempts: 3,
+    first_wait: Duration::from_micros(10),
+    longest_wait: Duration::from_micros(100),
+};
+
+/// A store with one object of 3 MiB that fails on command and is asked again.
+async fn retrying() -> (Arc<FaultyStore>, Arc<CountingStore>, RetryingStore, Bytes) {
+    let bytes: Bytes = (0..3 << 20).map(|i: u32| (i % 251) as u8).collect();
+    let inner = MemoryStore::new();
+    inner.put("a", Payload::Bytes(bytes.clone())).await.unwrap();
+    let faulty = Arc::new(FaultyStore::new(Arc::new(inner)));
+    let counting = Arc::new(CountingStore::new(Arc::clone(&faulty) as Arc<dyn StorageClient>));
+    let store = RetryingStore::new(Arc::clone(&counting) as Arc<dyn StorageClient>, QUICK);
+    (faulty, counting, store, bytes)
+}
+
+async fn read(
+    store: &dyn StorageClient,
+    range: Option<std::ops::Range<u64>>,
+) -> Result<Bytes, StorageError> {
+    store.get("a", range).await?.bytes("a", u64::MAX).await
+}
+
+#[tokio::test]
+async fn passing_failures_are_tried_again_and_others_are_not() {
+    let (faulty, counting, store, bytes) = retrying().await;
+    for kind in [FaultKind::Offline, FaultKind::Throttled] {
+        faulty.arm(Fault::new(kind).next(2));
+        assert_eq!(read(&store, None).await.unwrap(), bytes);
+        let always = faulty.arm(Fault::new(kind));
+        assert!(store.head("a").await.unwrap_err().is_transient());
+        assert_eq!(always.fired(), 3);
+        faulty.disarm_all();
+    }
+    let before = counting.counts().heads;
+    faulty.arm(Fault::new(FaultKind::AccessDenied));
+    store.head("a").await.unwrap_err();
+    assert_eq!(counting.counts().heads, before + 1);
+
+    faulty.disarm_all();
+    faulty.arm(Fault::new(FaultKind::Offline).on(Operation::Put).next(1));
+    store.put("b", payload(b"x")).await.unwrap();
+    assert_eq!(store.head("b").await.unwrap().size, 1);
+}
+
+#[tokio::test]
+async fn broken_bodies_go_on_where_they_broke() {
+    let (faulty, counting, store, bytes) = retrying().await;
+    for kind in [FaultKind::CutAfter(1000), FaultKind::ShortBody(1000), FaultKind::CutAfter(0)] {
+        faulty.arm(Fault::new(kind).next(2));
+        let before = counting.counts();
+        assert_eq!(read(&store, Some(5..2 << 20)).await.unwrap(), bytes.slice(5..2 << 20));
+        let after = counting.counts();
+        assert_eq!(after.gets - before.gets, 3, "{kind:?}");
+        assert_eq!(after.bytes_read - before.bytes_read, (2 << 20) - 5, "no byte comes twice");
+    }
+
+    faulty.arm(Fault::new(FaultKind::CutAfter(1000)));
+    let error = read(&store, None).await.unwrap_err();
+    assert!(matches!(error, StorageError::Offline { .. }), "{error:?}");
+    faulty.disarm_all();
+
+    // Each time a good part came, so each time there are all tries again.
+    let cut = faulty.arm(Fault::new(FaultKind::CutAfter((1 << 20) + 1)));
+    assert_eq!(read(&store, None).await.unwrap(), bytes);
+    assert_eq!(cut.fired(), 3);
+    faulty.disarm_all();
+
+    faulty.arm(Fault::new(FaultKind::CutAfter(1000)).next(1));
+    let object = store.get("a", None).await.unwrap();
+    faulty.put("a", payload(b"another object")).await.unwrap();
+    let error = object.bytes("a", u64::MAX).await.unwrap_err();
+    assert!(matches!(error, StorageError::Corrupt { .. }), "two objects in one body: {error:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_retries_itself_is_only_resumed() {
+    let (faulty, counting, _, bytes) = retrying().await;
+    let store = RetryingStore::resuming(Arc::clone(&counting) as Arc<dyn StorageClient>, QUICK);
+    faulty.arm(Fault::new(FaultKind::CutAfter(7)).next(1));
+    assert_eq!(read(&store, None).await.unwrap(), bytes);
+    faulty.arm(Fault::new(FaultKind::Offline).next(1));
+    read(&store, None).await.unwrap_err();
+    assert_eq!(counting.counts().gets, 3);
+}
+
+#[tokio::test]
+async fn stores_are_opened_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("file://{}/new", folder.path().display()).parse().unwrap();
+    let missing = open_store(&url, &OpenOptions::default()).await.unwrap_err();
+    assert!(matches!(missing, StorageError::Config { .. }), "{missing:?}");
+    let create = OpenOptions { create: true, ..OpenOptions::default() };
+    let store = open_store(&url, &create).await.unwrap();
+    store.put("a", payload(b"x")).await.unwrap();
+    assert_eq!(std::fs::read(folder.path().join("new/a")).unwrap(), b"x");
+    let url = "s3://bucket".parse().unwrap();
+    let options = OpenOptions { endpoint: Some("no url".to_owned()), ..OpenOptions::default() };
+    let error = open_store(&url, &options).await.unwrap_err();
+    assert!(matches!(error, StorageError::Config { .. }), "{error:?}");
 }
