@@ -37,9 +37,42 @@ const UNKNOWN: i64 = i64::MIN;
 struct Draft<'a> {
     name: &'a [u8],
     parent: u32,
-    /// What the entry is; `None` for a folder that only other entries' paths imply.
-    entry: Option<&'static str>,
-    folder: bool,
+    kind: DraftKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum DraftKind {
+    /// A folder that only other entries' paths imply.
+    Implied,
+    /// A folder with an entry of its own.
+    Folder,
+    File,
+    Link,
+}
+
+impl DraftKind {
+    fn of(kind: &EntryKind<'_>) -> Result<Self, TreeError> {
+        match kind {
+            EntryKind::Directory => Ok(Self::Folder),
+            EntryKind::File(_) => Ok(Self::File),
+            EntryKind::Symlink { .. } => Ok(Self::Link),
+            EntryKind::DeletedFile | EntryKind::DeletedDirectory => {
+                Err(ManifestError::DiffAlone { parent: None }.into())
+            }
+        }
+    }
+
+    const fn is_folder(self) -> bool {
+        matches!(self, Self::Implied | Self::Folder)
+    }
+
+    const fn noun(self) -> &'static str {
+        match self {
+            Self::Implied | Self::Folder => "folder",
+            Self::File => "file",
+            Self::Link => "link",
+        }
+    }
 }
 
 /// Builds from entries sorted by whole path; `entries` is called twice.
@@ -49,7 +82,8 @@ where
 {
     let drafts = draft(entries())?;
     let (mut parts, places) = Layout::new(&drafts)?.run()?;
-    let described = drafts.iter().zip(&places).filter(|(draft, _)| draft.entry.is_some());
+    let described =
+        drafts.iter().zip(&places).filter(|(draft, _)| draft.kind != DraftKind::Implied);
     for (entry, (_, &place)) in entries().zip(described) {
         parts.describe(place, entry)?;
     }
@@ -59,7 +93,7 @@ where
 
 fn draft<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Result<Vec<Draft<'a>>, TreeError> {
     let mut drafts = Vec::with_capacity(entries.size_hint().0 + 1);
-    drafts.push(Draft { name: &[], parent: 0, entry: None, folder: true });
+    drafts.push(Draft { name: &[], parent: 0, kind: DraftKind::Implied });
     // The folders of the path before, and the path itself.
     let (mut open, mut before) = (Vec::new(), &[][..]);
     for entry in entries {
@@ -74,20 +108,13 @@ fn draft<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Result<Vec<Draft<'a>>,
             }
             let parent = open.last().copied().unwrap_or_default();
             let id = u32::try_from(drafts.len()).map_err(|_| TreeError::TooLarge)?;
-            if components.peek().is_some() {
-                drafts.push(Draft { name, parent, entry: None, folder: true });
+            let kind = if components.peek().is_some() {
                 open.push(id);
+                DraftKind::Implied
             } else {
-                let (kind, folder) = match entry.kind {
-                    EntryKind::Directory => ("folder", true),
-                    EntryKind::File(_) => ("file", false),
-                    EntryKind::Symlink { .. } => ("link", false),
-                    EntryKind::DeletedFile | EntryKind::DeletedDirectory => {
-                        return Err(ManifestError::DiffAlone { parent: None }.into());
-                    }
-                };
-                drafts.push(Draft { name, parent, entry: Some(kind), folder });
-            }
+                DraftKind::of(&entry.kind)?
+            };
+            drafts.push(Draft { name, parent, kind });
         }
         before = path;
     }
@@ -143,7 +170,7 @@ impl<'d, 'a> Layout<'d, 'a> {
         self.place(0, 0)?;
         let mut at = 0;
         while let Some(&source) = self.sources.get(at) {
-            if self.draft(source).folder {
+            if self.draft(source).kind.is_folder() {
                 self.place_children(at, source)?;
             }
             at += 1;
@@ -203,33 +230,34 @@ impl<'d, 'a> Layout<'d, 'a> {
     /// Two siblings of one name: one folder that is both named and implied, or an error. `last` has
     /// the newest node.
     fn merge(&mut self, last: u32, child: u32) -> Result<(), TreeError> {
-        let (first, second) = (self.draft(last), self.draft(child));
-        if first.folder && second.folder && (first.entry.is_none() || second.entry.is_none()) {
-            let implied = if second.entry.is_none() { child } else { last };
-            if let Some(source) = self.sources.last_mut() {
-                *source = implied;
-            }
-            let other = if implied == child { last } else { child };
-            if self.children(other).is_empty() {
-                let place = std::mem::replace(&mut self.places[last as usize], NOWHERE);
-                self.places[implied as usize] = place;
-                return Ok(());
-            }
+        use DraftKind::{Folder, Implied};
+        let (first, second) = (self.draft(last).kind, self.draft(child).kind);
+        let implied_and_named = match (first, second) {
+            (Implied, Folder) => Some((last, child)),
+            (Folder, Implied) => Some((child, last)),
+            _ => None,
+        };
+        // Entries lie below the implied one only, because a folder's entry is no part of its run.
+        if let Some((implied, named)) = implied_and_named
+            && self.children(named).is_empty()
+            && let Some(source) = self.sources.last_mut()
+        {
+            *source = implied;
+            let place = std::mem::replace(&mut self.places[last as usize], NOWHERE);
+            self.places[implied as usize] = place;
+            return Ok(());
         }
         let path = self.path(child);
-        match (first.entry, second.entry) {
-            (Some(kind), None) if !first.folder => {
-                Err(TreeError::NotFolder { path, kind, below: self.first_below(child) })
-            }
-            (None, Some(kind)) if !second.folder => {
-                Err(TreeError::NotFolder { path, kind, below: self.first_below(last) })
-            }
-            (first, second) => Err(TreeError::Duplicate {
-                path,
-                first: first.unwrap_or("folder"),
-                second: second.unwrap_or("folder"),
-            }),
-        }
+        let not_folder = |kind: DraftKind, below| TreeError::NotFolder {
+            path: path.clone(),
+            kind: kind.noun(),
+            below: self.first_below(below),
+        };
+        Err(match (first, second) {
+            (kind, Implied) if !kind.is_folder() => not_folder(kind, child),
+            (Implied, kind) if !kind.is_folder() => not_folder(kind, last),
+            _ => TreeError::Duplicate { path, first: first.noun(), second: second.noun() },
+        })
     }
 
     fn path(&self, mut id: u32) -> PathBuf {
