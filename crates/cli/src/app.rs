@@ -7,6 +7,7 @@ use clap::Parser;
 use crate::args::{Cli, Command};
 use crate::commands;
 use crate::config::Config;
+use crate::demo;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 
@@ -45,8 +46,15 @@ pub(crate) fn run() -> ExitCode {
 fn dispatch(cli: Cli, output: &Output) -> Result<Exit, CliError> {
     let context = Context { config: Config::load(cli.global.config)?, output: output.clone() };
     match cli.command {
+        Command::Mount(args) => commands::mount::run(&context, &args),
+        Command::Unmount(args) => commands::unmount::run(&context, &args),
+        Command::Status(args) => commands::status::run(&context, &args),
+        Command::ProbeMount(args) => commands::status::probe(&context, &args),
         Command::Snapshot(args) => commands::snapshot::run(&context, &args),
         Command::Manifest(command) => commands::manifest::run(&context, command),
+        Command::Cache(command) => commands::cache::run(&context, &command),
+        Command::Doctor(args) => commands::doctor::run(&context, &args),
+        Command::Demo(args) => demo::run(&context, &args),
         Command::Config(command) => commands::config::run(&context, &command),
         Command::Completions(args) => commands::completions::run(&context, &args),
     }

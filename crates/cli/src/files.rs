@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use rusty_attachments_model::Manifest;
+use rusty_attachments_model::{ContentHash, Manifest};
 
 use crate::error::{CliError, Exit};
 
@@ -21,8 +21,15 @@ pub(crate) fn read_input(path: &Path) -> Result<Vec<u8>, CliError> {
 
 /// Reads and decodes a manifest.
 pub(crate) fn read_manifest(path: &Path) -> Result<Manifest, CliError> {
+    read_manifest_and_hash(path).map(|(manifest, _)| manifest)
+}
+
+/// The same, and the hash of the file's bytes.
+pub(crate) fn read_manifest_and_hash(path: &Path) -> Result<(Manifest, ContentHash), CliError> {
     let bytes = read_input(path)?;
+    let hash = ContentHash::of(&bytes);
     Manifest::decode_bytes(&bytes)
+        .map(|manifest| (manifest, hash))
         .map_err(|error| CliError::caused(format!("use the manifest '{}'", path.display()), &error))
 }
 

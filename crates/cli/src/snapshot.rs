@@ -1,7 +1,7 @@
 //! A folder becomes a manifest and CAS objects.
 //!
 //! A bounded number of threads hash and upload, each one file at a time; the first failure stops
-//! all of them and is the result. Bytes in memory: at most eight MiB for each thread.
+//! all of them and is the result. Bytes in memory: at most 256 MiB, and eight for each thread.
 
 mod object;
 mod platform;
@@ -27,7 +27,8 @@ use crate::interrupt::Interrupt;
 use crate::output::Output;
 use crate::progress::Progress;
 
-use self::object::{HashedFile, Tally, Uploader};
+pub(crate) use self::object::HELD_BYTES_MAX;
+use self::object::{HashedFile, Room, Tally, Uploader};
 pub(crate) use self::walk::{Links, Tree};
 
 /// What kind of manifest to make.
@@ -79,6 +80,7 @@ pub(crate) fn snapshot(
         chunk_size: options.chunk_size.map(NonZeroU64::get),
         staging: &options.staging,
         stored: Mutex::new(HashSet::new()),
+        room: Room::new(),
         tally: Tally::default(),
     };
     let hashed = hash_all(&tree, &uploader, options.threads)?;

@@ -1,70 +1,73 @@
 //! Which store a command uses, and how its failures are told.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
-use rusty_attachments_storage::{LocalStore, StorageClient, StorageError};
+use rusty_attachments_storage::{
+    OpenOptions, StorageClient, StorageError, StoreUrl, StoreUrlError, open_store,
+};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::StoreArgs;
 use crate::config::{self, Config};
 use crate::error::CliError;
+use crate::files::absolute;
 
 /// The store's address and how to reach it, from all layers of settings.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreSettings {
-    address: String,
-    profile: Option<String>,
-    region: Option<String>,
-    endpoint_url: Option<String>,
+    url: StoreUrl,
+    options: OpenOptions,
 }
 
 impl StoreSettings {
     /// Takes flags first, then the environment and the file.
     pub(crate) fn resolve(config: &Config, args: &StoreArgs) -> Result<Self, CliError> {
-        let address = config.optional(config::STORE, args.store.clone())?.ok_or_else(|| {
+        let name = config.optional(config::STORE, args.store.clone())?.ok_or_else(|| {
             CliError::environment("open the store", "no store is named").advise(
                 "Pass --store s3://bucket/rootPrefix or --store FOLDER, or set 'store' in the \
                  configuration file.",
             )
         })?;
-        Ok(Self {
-            address,
+        let url: StoreUrl = name
+            .parse()
+            .map_err(|error: StoreUrlError| CliError::usage("open the store", error.to_string()))?;
+        // A mount in the background leaves the working folder.
+        let url = match url {
+            StoreUrl::Folder(folder) => StoreUrl::Folder(absolute(&folder)?),
+            bucket @ StoreUrl::S3 { .. } => bucket,
+        };
+        let options = OpenOptions {
             profile: config.optional(config::PROFILE, args.profile.clone())?,
             region: config.optional(config::REGION, args.region.clone())?,
-            endpoint_url: config.optional(config::ENDPOINT_URL, args.endpoint_url.clone())?,
-        })
+            endpoint: config.optional(config::ENDPOINT_URL, args.endpoint_url.clone())?,
+            ..OpenOptions::default()
+        };
+        Ok(Self { url, options })
     }
 
-    /// The address as it was given.
-    pub(crate) fn address(&self) -> &str {
-        &self.address
+    /// The store's name.
+    pub(crate) const fn url(&self) -> &StoreUrl {
+        &self.url
     }
 
     /// The folder that the store is, if it is one.
-    pub(crate) fn local_folder(&self) -> Option<PathBuf> {
-        (!self.address.starts_with("s3://")).then(|| PathBuf::from(&self.address))
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.url.folder()
     }
 
-    /// Opens the store, which must exist.
+    /// The same store, made when it is opened if it is a folder that does not exist.
+    #[must_use]
+    pub(crate) fn creating(mut self) -> Self {
+        self.options.create = true;
+        self
+    }
+
+    /// Opens the store.
     pub(crate) async fn open(&self) -> Result<Arc<dyn StorageClient>, CliError> {
-        self.open_or(LocalStore::open).await
-    }
-
-    /// Opens the store; a folder is made if it is missing.
-    pub(crate) async fn open_or_create(&self) -> Result<Arc<dyn StorageClient>, CliError> {
-        self.open_or(LocalStore::create).await
-    }
-
-    async fn open_or(
-        &self,
-        open: impl FnOnce(PathBuf) -> Result<LocalStore, StorageError>,
-    ) -> Result<Arc<dyn StorageClient>, CliError> {
-        let failed = |error| store_error(format!("open the store '{}'", self.address), &error);
-        match self.local_folder() {
-            Some(folder) => Ok(Arc::new(open(folder).map_err(failed)?)),
-            None => Err(CliError::environment("open the store", "no S3 here")),
-        }
+        open_store(&self.url, &self.options)
+            .await
+            .map_err(|error| store_error(format!("open the store '{}'", self.url), &error))
     }
 }
 

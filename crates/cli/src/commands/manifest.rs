@@ -6,13 +6,13 @@ mod validate;
 
 use std::path::{Path, PathBuf};
 
-use rusty_attachments_model::{ContentHash, Format, Manifest, PathRef};
+use rusty_attachments_model::{ContentHash, Format, Manifest, PathRef, UnnamedParent};
 use serde::Serialize;
 
 use crate::app::Context;
 use crate::args::{ManifestCommand, ToFile};
 use crate::error::{CliError, Exit};
-use crate::files::{read_manifest, write_atomically};
+use crate::files::{read_manifest, read_manifest_and_hash, write_atomically};
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, command: ManifestCommand) -> Result<Exit, CliError> {
@@ -21,7 +21,10 @@ pub(crate) fn run(context: &Context, command: ManifestCommand) -> Result<Exit, C
         ManifestCommand::Validate { manifests } => validate::run(context, &manifests),
         ManifestCommand::Canonicalize { manifest } => canonicalize(context, &manifest),
         ManifestCommand::Merge { manifests, to } => merge(context, &manifests, &to),
-        ManifestCommand::Diff { old, new } => diff::run(context, &old, &new),
+        ManifestCommand::Diff { old, new, to } => diff::run(context, &old, &new, &to),
+        ManifestCommand::Compose { snapshot, diffs, to } => {
+            compose(context, &snapshot, &diffs, &to)
+        }
     }
 }
 
@@ -31,14 +34,54 @@ fn canonicalize(context: &Context, file: &Path) -> Result<Exit, CliError> {
 }
 
 fn merge(context: &Context, files: &[PathBuf], to: &ToFile) -> Result<Exit, CliError> {
-    write_manifest(context, &merged(files)?, to)
+    write_manifest(context, &Parent::read(files)?.compose(&[])?, to)
 }
 
-/// Reads manifests of one root and merges them, the last one winning.
-pub(crate) fn merged(files: &[PathBuf]) -> Result<Manifest, CliError> {
-    let manifests = files.iter().map(|file| read_manifest(file)).collect::<Result<Vec<_>, _>>()?;
-    let all: Vec<_> = manifests.iter().collect();
-    Manifest::merge(&all).map_err(|error| CliError::caused("merge the manifests", &error))
+fn compose(
+    context: &Context,
+    snapshot: &Path,
+    diffs: &[PathBuf],
+    to: &ToFile,
+) -> Result<Exit, CliError> {
+    let parent = Parent::read(&[snapshot.to_owned()])?;
+    write_manifest(context, &parent.compose(diffs)?, to)
+}
+
+/// A manifest, and the hash of the bytes that it was read from, by which diffs name it.
+pub(crate) struct Parent {
+    manifest: Manifest,
+    hash: ContentHash,
+}
+
+impl Parent {
+    /// Reads one manifest, or several of one root, of which the last wins.
+    pub(crate) fn read(files: &[PathBuf]) -> Result<Self, CliError> {
+        if let [file] = files {
+            let (manifest, hash) = read_manifest_and_hash(file)?;
+            return Ok(Self { manifest, hash });
+        }
+        let manifests =
+            files.iter().map(|file| read_manifest(file)).collect::<Result<Vec<_>, _>>()?;
+        let all: Vec<_> = manifests.iter().collect();
+        let merged = Manifest::merge(&all)
+            .map_err(|error| CliError::caused("merge the manifests", &error))?;
+        Ok(Self { hash: merged.hash(), manifest: merged })
+    }
+
+    /// Applies diffs, in order. Each must name the manifest that it was made from.
+    pub(crate) fn compose(mut self, diffs: &[PathBuf]) -> Result<Manifest, CliError> {
+        for file in diffs {
+            let diff = read_manifest(file)?;
+            self.manifest = self
+                .manifest
+                .compose(self.hash, &diff, UnnamedParent::Refuse)
+                .map_err(|error| {
+                    CliError::caused(format!("apply the diff '{}'", file.display()), &error)
+                })?;
+            self.hash = self.manifest.hash();
+        }
+        Ok(self.manifest)
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -52,16 +52,16 @@ pub(crate) fn run(context: &Context, args: &SnapshotArgs) -> Result<Exit, CliErr
         return Err(CliError::usage(format!("snapshot '{}'", root.display()), "it is no folder"));
     }
     let manifest_file = manifest_file(&root, args.output.as_deref())?;
-    let settings = StoreSettings::resolve(&context.config, &args.store)?;
-    if let Some(folder) = settings.local_folder() {
-        refuse_inside(&root, &absolute(&folder)?, "the store", "--store")?;
+    let settings = StoreSettings::resolve(&context.config, &args.store)?.creating();
+    if let Some(folder) = settings.folder() {
+        refuse_inside(&root, folder, "the store", "--store")?;
     }
     let chunk_size = args.chunk_size.map_or(DEFAULT_CHUNK_SIZE, |size| size.0);
     let chunk_size = NonZeroU64::new(chunk_size)
         .ok_or_else(|| CliError::usage("use --chunk-size 0", "a chunk holds at least one byte"))?;
     let runtime = io_runtime()?;
     let interrupt = Interrupt::listen(runtime.handle())?;
-    let client = runtime.block_on(interrupt.guard(settings.open_or_create()))??;
+    let client = runtime.block_on(interrupt.guard(settings.open()))??;
     let options = SnapshotOptions {
         chunk_size: (args.format == ManifestFormat::V2025).then_some(chunk_size),
         staging: std::env::temp_dir(),

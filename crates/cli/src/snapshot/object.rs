@@ -1,7 +1,7 @@
 //! One file into the store: hashed, and uploaded where the store lacks it.
 //!
-//! What is uploaded is exactly what was hashed: small objects from memory, large ones from a
-//! private copy that is hashed while it is written. A file that changes meanwhile is read again.
+//! What is uploaded is exactly what was hashed: most objects from memory, very large ones from a
+//! private copy on disk that is hashed while it is written. A file that changes meanwhile is read again.
 
 use std::collections::HashSet;
 use std::fs::{File, Metadata};
@@ -15,6 +15,7 @@ use rusty_attachments_storage::cas::{self, Stored};
 use rusty_attachments_storage::{Payload, StorageClient, StorageError};
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::platform;
 use crate::error::CliError;
@@ -22,8 +23,13 @@ use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::store::store_error;
 
-/// Objects up to this size are held in memory between hashing and upload; one for each thread.
-const IN_MEMORY_BYTES_MAX: u64 = 8 << 20;
+/// Objects up to this size are held in memory between hashing and upload, one for each thread.
+const SMALL_BYTES_MAX: u64 = 8 << 20;
+/// Objects up to this size are too, where [`Room`] has place; larger ones are copied to disk.
+pub(crate) const HELD_BYTES_MAX: u64 = 128 << 20;
+/// Bytes of all objects together that are in memory and not small.
+const ROOM_BYTES: u64 = 256 << 20;
+const ROOM_UNIT_BYTES: u64 = 1 << 20;
 /// Bytes read at a time from larger ones.
 const PIECE_BYTES: usize = 1 << 20;
 /// How often a file that changes while it is read is read again.
@@ -47,6 +53,25 @@ pub(crate) struct Tally {
     pub(crate) objects_present: AtomicU64,
 }
 
+/// Memory for objects that are not small; who finds it taken waits.
+#[derive(Debug)]
+pub(crate) struct Room(Semaphore);
+
+impl Room {
+    pub(crate) const fn new() -> Self {
+        Self(Semaphore::const_new((ROOM_BYTES / ROOM_UNIT_BYTES) as usize))
+    }
+
+    /// Waits for place for so many bytes, at most [`HELD_BYTES_MAX`]. Small ones need none.
+    async fn enter(&self, bytes: u64) -> Option<SemaphorePermit<'_>> {
+        if bytes <= SMALL_BYTES_MAX {
+            return None;
+        }
+        // Never closed, so there is no other error than ours.
+        self.0.acquire_many(bytes.div_ceil(ROOM_UNIT_BYTES) as u32).await.ok()
+    }
+}
+
 /// Puts files into a store; shared by the worker threads.
 #[derive(Debug)]
 pub(crate) struct Uploader<'a> {
@@ -60,6 +85,7 @@ pub(crate) struct Uploader<'a> {
     /// Objects known to be in the store. Two threads with equal content at the same time may
     /// both upload it, which is harmless (`deadline.md` 3).
     pub(crate) stored: Mutex<HashSet<ContentHash>>,
+    pub(crate) room: Room,
     pub(crate) tally: Tally,
 }
 
@@ -126,7 +152,8 @@ impl Uploader<'_> {
 
     fn object(&self, extent: Extent<'_>) -> Result<ContentHash, Trouble> {
         self.interrupt.check().map_err(Trouble::Failed)?;
-        if extent.length <= IN_MEMORY_BYTES_MAX {
+        if extent.length <= HELD_BYTES_MAX {
+            let _room = self.wait(self.room.enter(extent.length))?;
             let mut bytes = Vec::with_capacity(extent.length as usize);
             self.pieces(extent, |piece| {
                 bytes.extend_from_slice(piece);

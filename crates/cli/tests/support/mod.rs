@@ -134,6 +134,15 @@ impl Run {
     }
 }
 
+impl Run {
+    /// The same for a failure under `--json`, which is told on stdout too.
+    #[track_caller]
+    pub(crate) fn fails_as_json(self, code: i32, words: &[&str]) {
+        assert_eq!(self.record("error/1")["code"], code);
+        self.fails(code, words);
+    }
+}
+
 /// The official manifests, one folder each.
 pub(crate) fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/tests/vectors")
