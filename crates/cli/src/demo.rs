@@ -72,6 +72,11 @@ struct DemoRecord {
 pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> {
     let job = job::plan(args.size);
     let base = args.temp_dir.clone().unwrap_or_else(env::temp_dir);
+    if !base.is_dir() {
+        let action = format!("work in '{}'", base.display());
+        return Err(CliError::usage(action, "there is no such folder")
+            .advise("Pass --temp-dir DIR for one that exists."));
+    }
     check_space(&base, &job)?;
     let executor = AsyncExecutor::new(ExecutorConfig::default())
         .map_err(|error| CliError::caused("start the I/O threads", &error))?;

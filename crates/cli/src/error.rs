@@ -86,6 +86,15 @@ impl CliError {
         Self::runtime(action, chain(cause))
     }
 
+    /// The same for libraries whose errors often are whole sentences that begin with `cannot`.
+    pub(crate) fn sentence(action: impl AsRef<str>, cause: &(dyn Error + 'static)) -> Self {
+        let text = chain(cause);
+        if text.starts_with("cannot ") {
+            return Self::told(text, Exit::Runtime);
+        }
+        Self::runtime(action, text)
+    }
+
     /// A message that another process of ours has already finished.
     pub(crate) const fn told(message: String, exit: Exit) -> Self {
         Self::Failed { message, exit }

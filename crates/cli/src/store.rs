@@ -65,9 +65,13 @@ impl StoreSettings {
 
     /// Opens the store.
     pub(crate) async fn open(&self) -> Result<Arc<dyn StorageClient>, CliError> {
-        open_store(&self.url, &self.options)
-            .await
-            .map_err(|error| store_error(format!("open the store '{}'", self.url), &error))
+        let opened = self.try_open().await;
+        opened.map_err(|error| store_error(format!("open the store '{}'", self.url), &error))
+    }
+
+    /// The same with the store's own error.
+    pub(crate) async fn try_open(&self) -> Result<Arc<dyn StorageClient>, StorageError> {
+        open_store(&self.url, &self.options).await
     }
 }
 

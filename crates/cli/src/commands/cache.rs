@@ -49,7 +49,7 @@ impl CacheSettings {
     }
 
     fn error(&self, verb: &str, error: &CacheError) -> CliError {
-        CliError::caused(format!("{verb} the cache '{}'", self.dir.display()), error)
+        CliError::sentence(format!("{verb} the cache '{}'", self.dir.display()), error)
     }
 }
 

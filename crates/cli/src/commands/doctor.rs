@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::app::Context;
 use crate::args::DoctorArgs;
 use crate::commands::cache::CacheSettings;
-use crate::error::{CliError, Exit};
+use crate::error::{CliError, Exit, chain};
 use crate::front_end;
 use crate::interrupt::Interrupt;
 use crate::store::{StoreSettings, io_runtime};
@@ -117,15 +117,14 @@ fn store_check(context: &Context, args: &DoctorArgs) -> Result<Check, CliError> 
     // No content has this hash as far as anyone knows; the answer "not found" is the good one.
     let key = cas::object_key(ContentHash::from_bytes([0; 16]));
     let asked = runtime.block_on(interrupt.guard(async {
-        let client = settings.open().await?;
-        Ok::<_, CliError>(client.head(&key).await)
+        let client = settings.try_open().await?;
+        client.head(&key).await
     }))?;
     Ok(match asked {
-        Ok(Ok(_) | Err(StorageError::NotFound { .. })) => {
+        Ok(_) | Err(StorageError::NotFound { .. }) => {
             Check::ok("store", format!("'{address}' answers"))
         }
-        Ok(Err(error)) => Check::failed("store", error.to_string(), store_fix(&error)),
-        Err(error) => Check::failed("store", error.to_string(), "pass an existing --store STORE"),
+        Err(error) => Check::failed("store", chain(&error), store_fix(&error)),
     })
 }
 

@@ -157,13 +157,13 @@ impl Uploader<'_> {
             let mut bytes = Vec::with_capacity(extent.length as usize);
             self.pieces(extent, |piece| {
                 bytes.extend_from_slice(piece);
-                self.progress.add_bytes(piece.len() as u64);
                 Ok(())
             })?;
             let hash = ContentHash::of(&bytes);
             if !self.is_stored(hash) {
                 self.upload(hash, extent, Payload::Bytes(bytes.into()))?;
             }
+            self.progress.add_bytes(extent.length);
             return Ok(hash);
         }
         self.large_object(extent)

@@ -47,7 +47,7 @@ pub(super) fn run(
     let interrupt = Interrupt::listen(&handle)?;
     let client = handle.block_on(interrupt.guard(store.open()))??;
     let volume = ManifestVolume::new(&manifest, client, options, Arc::clone(&executor))
-        .map_err(|error| CliError::caused("mount the manifest", &error))?;
+        .map_err(|error| CliError::sentence("mount the manifest", &error))?;
     drop(manifest);
     let label = label(args);
     let mounted =
