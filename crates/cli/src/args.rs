@@ -83,7 +83,7 @@ pub(crate) enum Command {
     )]
     Doctor(DoctorArgs),
     /// Show it all on this machine: make a job, mount it, read it, check it, clean up
-    #[command(after_help = "Needs no account, FUSE, and about 1.2 GB of temporary space times \
+    #[command(after_help = "Needs no account, FUSE, and about 1.1 GB of temporary space times \
                             --size.\n\nExample:\n  rusty-attachments demo --size 0.2")]
     Demo(DemoArgs),
     /// Show the settings in effect and where each comes from
@@ -319,6 +319,11 @@ pub(crate) enum ManifestCommand {
         /// Manifests, or - for stdin
         #[arg(required = true, value_name = "MANIFEST", value_hint = ValueHint::FilePath)]
         manifests: Vec<PathBuf>,
+        /// Also ask the store for every object; exit 1 if one is missing or has another size
+        #[arg(long)]
+        check_store: bool,
+        #[command(flatten)]
+        store: StoreArgs,
     },
     /// Print a manifest's canonical bytes, exactly, without a newline
     #[command(

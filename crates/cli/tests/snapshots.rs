@@ -204,6 +204,43 @@ fn what_a_manifest_cannot_hold_is_told() {
 }
 
 #[test]
+fn objects_that_the_store_lacks_are_named() {
+    let machine = Machine::new();
+    machine.file("tree/gone", "gone");
+    machine.file("tree/short", "short");
+    machine.file("tree/there", "there");
+    machine.file("tree/empty", "");
+    snapshot(&machine, &[]);
+    let check = || {
+        machine.run([
+            "manifest",
+            "validate",
+            "out.manifest",
+            "--check-store",
+            "--store",
+            "store",
+            "--json",
+        ])
+    };
+    let run = check();
+    assert_eq!((run.code, run.record("validate/1")["missing"].as_array().unwrap().len()), (0, 0));
+    let hash = |text: &str| rusty_attachments_model::ContentHash::of(text.as_bytes()).to_string();
+    fs::remove_file(object(&machine, &hash("gone"))).unwrap();
+    fs::write(object(&machine, &hash("short")), "sho").unwrap();
+    let run = check();
+    assert_eq!(run.code, 1);
+    let record = run.record("validate/1");
+    assert_eq!(record["valid"], true);
+    let missing = record["missing"].as_array().unwrap();
+    assert_eq!(missing.len(), 2);
+    assert_eq!(missing[0]["path"], "gone");
+    assert_eq!(
+        (missing[1]["size"].as_u64(), missing[1]["stored_size"].as_u64()),
+        (Some(5), Some(3))
+    );
+}
+
+#[test]
 fn wrong_inputs_are_refused() {
     let machine = Machine::new();
     machine.file("tree/a", "a");

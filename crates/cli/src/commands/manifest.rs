@@ -2,6 +2,7 @@
 
 mod diff;
 mod show;
+mod store_check;
 mod validate;
 
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rusty_attachments_model::{ContentHash, Format, Manifest, PathRef, UnnamedParent};
 use serde::Serialize;
 
+use self::store_check::StoreCheck;
 use crate::app::Context;
 use crate::args::{ManifestCommand, ToFile};
 use crate::error::{CliError, Exit};
@@ -18,7 +20,10 @@ use crate::files::{read_manifest, read_manifest_and_hash, write_atomically};
 pub(crate) fn run(context: &Context, command: ManifestCommand) -> Result<Exit, CliError> {
     match command {
         ManifestCommand::Show { manifest, summary } => show::run(context, &manifest, summary),
-        ManifestCommand::Validate { manifests } => validate::run(context, &manifests),
+        ManifestCommand::Validate { manifests, check_store, store } => {
+            let store = check_store.then(|| StoreCheck::open(context, &store)).transpose()?;
+            validate::run(context, &manifests, store.as_ref())
+        }
         ManifestCommand::Canonicalize { manifest } => canonicalize(context, &manifest),
         ManifestCommand::Merge { manifests, to } => merge(context, &manifests, &to),
         ManifestCommand::Diff { old, new, to } => diff::run(context, &old, &new, &to),

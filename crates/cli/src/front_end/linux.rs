@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
 use rusty_attachments_vfs::{AsyncExecutor, Volume};
 use rusty_attachments_vfs_fuse::{
     FuseError, FuseMount, MountOptions, STATUS_XATTR, list_mounts, unmount_path,
@@ -97,6 +99,12 @@ pub(crate) fn report(mount_point: &Path) -> Result<String, CliError> {
 pub(crate) fn leave_session() {
     // Fails only for a process that leads a group, which has no terminal to leave.
     let _ = rustix::process::setsid();
+}
+
+/// Asks a child of ours to end.
+pub(crate) fn terminate(child: &Child) {
+    // Fails only if it has ended.
+    let _ = kill_process(Pid::from_child(child), Signal::TERM);
 }
 
 /// Lets go of the pipe to the parent and of the working folder.

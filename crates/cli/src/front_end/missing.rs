@@ -62,6 +62,8 @@ pub(crate) fn report(_mount_point: &Path) -> Result<String, CliError> {
 
 pub(crate) fn leave_session() {}
 
+pub(crate) fn terminate(_child: &std::process::Child) {}
+
 pub(crate) fn let_go_of_parent() -> std::io::Result<()> {
     Ok(())
 }

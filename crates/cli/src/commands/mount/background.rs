@@ -12,14 +12,18 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CliError, Exit};
+use crate::front_end;
 
 /// Set for the child, so that it knows that it is one.
 const CHILD_VARIABLE: &str = "RUSTY_ATTACHMENTS_BACKGROUND_CHILD";
+/// How long a silent child may take to unmount and end, and how often it is looked at.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+const END_POLL: Duration = Duration::from_millis(50);
 /// Longest verdict that is read; an error message is shorter.
 const VERDICT_BYTES_MAX: u64 = 1 << 16;
 
@@ -70,9 +74,7 @@ pub(crate) fn start(log_file: &Path, patience: Duration) -> Result<u32, CliError
         }
         None => {
             let ended = child.try_wait().ok().flatten();
-            // Our own child, which mounted nothing that it told us of.
-            let _ = child.kill();
-            let _ = child.wait();
+            end(&mut child);
             let reason = match ended {
                 Some(status) => format!("the background process ended early ({status})"),
                 None => format!("it gave no sign within {} s", patience.as_secs()),
@@ -81,6 +83,17 @@ pub(crate) fn start(log_file: &Path, patience: Duration) -> Result<u32, CliError
                 .advise(format!("Read '{}', or try --foreground.", log_file.display())))
         }
     }
+}
+
+/// Ends a child that did not get there: politely, so that it takes its mount with it, then not.
+fn end(child: &mut Child) {
+    front_end::terminate(child);
+    let deadline = Instant::now() + END_PATIENCE;
+    while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+        thread::sleep(END_POLL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 fn wait_for_verdict(child: &mut Child, patience: Duration) -> Option<Verdict> {
