@@ -44,7 +44,7 @@ impl Health {
         let admitted = self.log.lock().admit(Instant::now(), node, error.kind());
         let Some(unlogged) = admitted else { return };
         let errno = errno(error.kind()).code();
-        tracing::warn!(node = node.0, offset, errno, unlogged, "read failed: {error}");
+        tracing::warn!(node = node.0, offset, errno, unlogged, "{error}");
     }
 
     pub(crate) fn panicked(&self, operation: &'static str) {

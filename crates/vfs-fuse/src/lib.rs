@@ -21,7 +21,7 @@ mod names;
 mod options;
 
 pub use error::{FuseError, Holder};
-pub use filesystem::STATUS_XATTR;
+pub use filesystem::STATUS_FILE;
 pub use health::MountStats;
 pub use mount::{FuseMount, MountEntry, list_mounts, mount, unmount_path};
 pub use options::{MountOptions, UnrepresentableNames};

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 use rusty_attachments_vfs::{AsyncExecutor, Volume};
 use rusty_attachments_vfs_fuse::{
-    FuseError, FuseMount, MountOptions, STATUS_XATTR, list_mounts, unmount_path,
+    FuseError, FuseMount, MountOptions, STATUS_FILE, list_mounts, unmount_path,
 };
 
 use super::Listed;
@@ -21,8 +21,6 @@ use crate::error::{CliError, Exit, chain};
 
 /// How long a new mount may take to answer for its root: it answers from memory.
 const ROOT_PATIENCE: Duration = Duration::from_secs(10);
-/// The largest value that Linux lets an extended attribute have.
-const XATTR_BYTES_MAX: usize = 64 << 10;
 
 /// A mount that this process serves.
 pub(crate) type Mounted = FuseMount;
@@ -81,18 +79,15 @@ pub(crate) fn list() -> Result<Vec<Listed>, CliError> {
 pub(crate) fn report(mount_point: &Path) -> Result<String, CliError> {
     let action = format!("ask the mount at '{}'", mount_point.display());
     let failed = |reason: String| CliError::runtime(&action, reason);
-    let mut value = vec![0; XATTR_BYTES_MAX];
-    let size = rustix::fs::getxattr(mount_point, STATUS_XATTR, &mut value[..]).map_err(
-        |error| match error {
-            // The second is what a question gets that was open when the process died.
-            Errno::NOTCONN | Errno::CONNABORTED => {
-                CliError::environment(&action, "its process is gone")
-            }
-            error => failed(error.to_string()),
-        },
-    )?;
-    value.truncate(size);
-    String::from_utf8(value).map_err(|error| failed(error.to_string()))
+    let report = fs::read_to_string(mount_point.join(STATUS_FILE));
+    let report = report.map_err(|error| match Errno::from_io_error(&error) {
+        // The second is what a question gets that was open when the process died.
+        Some(Errno::NOTCONN | Errno::CONNABORTED) => {
+            CliError::environment(&action, "its process is gone")
+        }
+        _ => failed(error.to_string()),
+    })?;
+    Ok(report.trim_end().to_owned())
 }
 
 /// Leaves the terminal's session, so that neither Ctrl-C nor its end reaches this process.

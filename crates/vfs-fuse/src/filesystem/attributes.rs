@@ -88,7 +88,8 @@ fn system_time(microseconds: i64) -> SystemTime {
 
 impl Frontend {
     pub(super) fn answer_getattr(&self, node: NodeId, reply: ReplyAttr) {
-        match self.volume.attributes(node) {
+        let found = self.status.attributes(node).map_or_else(|| self.volume.attributes(node), Ok);
+        match found {
             Ok(found) => {
                 reply.attr(&self.presentation.ttl, &self.presentation.attributes(&found));
             }

@@ -74,6 +74,7 @@ impl Frontend {
     }
 
     pub(super) fn answer_read(&self, node: NodeId, offset: u64, length: u32, reply: ReplyData) {
+        let Some(reply) = self.answer_status_read(node, offset, length, reply) else { return };
         let size = match self.volume.attributes(node) {
             Ok(attributes) => attributes.size,
             Err(error) => return reply.error(refusal(&error)),

@@ -50,10 +50,12 @@ impl Negotiated {
 
     pub(super) fn negotiate(&mut self, config: &mut KernelConfig) {
         let offered = config.capabilities();
+        // Every listing brings the attributes along, not only those that the kernel guesses will
+        // need them (`READDIRPLUS_AUTO`): `find` takes twice as long for it, 2 microseconds an
+        // entry, but whatever then opens or stats what it found saves a request of 25 each.
         let useful = InitFlags::FUSE_ASYNC_READ
             | InitFlags::FUSE_PARALLEL_DIROPS
             | InitFlags::FUSE_DO_READDIRPLUS
-            | InitFlags::FUSE_READDIRPLUS_AUTO
             | InitFlags::FUSE_CACHE_SYMLINKS
             | InitFlags::FUSE_MAX_PAGES;
         let _ = config.add_capabilities(useful & offered);

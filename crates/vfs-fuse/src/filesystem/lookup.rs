@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use fuser::{Generation, ReplyData, ReplyEntry};
 use rusty_attachments_vfs::{NodeId, VfsErrorKind};
@@ -23,14 +24,23 @@ impl Frontend {
                 reply.entry(ttl, &self.presentation.attributes(&found), GENERATION);
             }
             Err(error) if error.kind() == VfsErrorKind::NotFound => {
-                reply.entry(ttl, &self.presentation.nothing(), GENERATION);
+                match self.look_up_status(parent, name.as_bytes()) {
+                    // Asked for anew each time, because it changes.
+                    Some(status) => {
+                        let status = self.presentation.attributes(&status);
+                        reply.entry(&Duration::ZERO, &status, GENERATION);
+                    }
+                    None => reply.entry(ttl, &self.presentation.nothing(), GENERATION),
+                }
             }
             Err(error) => reply.error(refusal(&error)),
         }
     }
 
     pub(super) fn take_forget(&self, node: NodeId, count: u64) {
-        self.volume.release(node, count);
+        if !self.status.forget(node) {
+            self.volume.release(node, count);
+        }
     }
 
     pub(super) fn answer_readlink(&self, node: NodeId, reply: ReplyData) {

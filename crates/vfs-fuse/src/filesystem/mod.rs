@@ -12,7 +12,7 @@ mod lookup;
 mod open_files;
 mod requests;
 mod statfs;
-mod xattr;
+mod status;
 
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ use attributes::Presentation;
 use directories::OpenDirectories;
 use init::Negotiated;
 use open_files::OpenFiles;
-pub use xattr::STATUS_XATTR;
+pub use status::STATUS_FILE;
+use status::StatusFiles;
 
 /// What the kernel talks to.
 pub(crate) struct Frontend {
@@ -37,6 +38,7 @@ pub(crate) struct Frontend {
     negotiated: Negotiated,
     directories: OpenDirectories,
     files: OpenFiles<BackingId>,
+    status: StatusFiles,
     health: Arc<Health>,
     ending: watch::Receiver<bool>,
 }
@@ -60,6 +62,7 @@ impl Frontend {
             negotiated: Negotiated::wanted(options),
             directories: OpenDirectories::default(),
             files: OpenFiles::default(),
+            status: StatusFiles::default(),
             health: parts.health,
             ending: parts.ending,
         }

@@ -77,6 +77,8 @@ impl<B> OpenFiles<B> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn backing(mode: &Mode<u32>) -> Option<u32> {
@@ -99,6 +101,40 @@ mod tests {
         assert!(files.join(node).is_none());
         assert_eq!(backing(&files.open(node, Mode::Passthrough(Arc::new(2)))), Some(2));
         assert_eq!(backing(&files.open(node, Mode::Passthrough(Arc::new(3)))), Some(2));
+    }
+
+    proptest! {
+        /// Whoever opens a file gets the mode of those who have it open, whatever the order.
+        #[test]
+        fn all_who_have_a_file_open_have_it_alike(
+            steps in proptest::collection::vec((0_u64..3, 0_u8..4), 0..100),
+        ) {
+            let files = OpenFiles::<u32>::default();
+            let mut model: HashMap<u64, Vec<Option<u32>>> = HashMap::new();
+            for (number, (node, step)) in (0_u32..).zip(steps) {
+                let handles = model.entry(node).or_default();
+                let current = handles.first().copied();
+                let mode = match step {
+                    0 => Mode::Passthrough(Arc::new(number)),
+                    1 => Mode::Cached,
+                    2 => {
+                        let joined = files.join(NodeId(node)).map(|mode| backing(&mode));
+                        prop_assert_eq!(joined, current);
+                        handles.extend(joined);
+                        continue;
+                    }
+                    _ => {
+                        files.close(NodeId(node));
+                        handles.pop();
+                        continue;
+                    }
+                };
+                let wanted = current.unwrap_or_else(|| backing(&mode));
+                let given = backing(&files.open(NodeId(node), mode));
+                prop_assert_eq!(given, wanted);
+                handles.push(given);
+            }
+        }
     }
 
     #[test]

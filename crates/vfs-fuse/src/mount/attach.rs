@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
@@ -24,6 +24,7 @@ pub(super) const HELPERS: [&str; 3] = ["fusermount3", "/usr/bin/fusermount3", "/
 
 /// How long the helper may take. It asks no network, only the local tables.
 const HELPER_LIMIT: Duration = Duration::from_secs(20);
+const HELPER_PAUSE: Duration = Duration::from_millis(1);
 
 /// Mounts at `point` and returns the kernel's end of the conversation.
 pub(super) fn attach(point: &Path, options: &MountOptions) -> Result<OwnedFd, FuseError> {
@@ -124,6 +125,14 @@ pub(super) fn spawn_helper(
 
 /// Waits for a helper and returns what it complained about; empty if it succeeded.
 pub(super) fn complaint(child: &mut Child) -> io::Result<String> {
+    let deadline = Instant::now() + HELPER_LIMIT;
+    while child.try_wait()?.is_none() {
+        if Instant::now() >= deadline {
+            child.kill()?;
+            break;
+        }
+        std::thread::sleep(HELPER_PAUSE);
+    }
     let mut said = String::new();
     if let Some(stderr) = child.stderr.take() {
         // A line or two; whatever is longer is no message for people.

@@ -140,6 +140,22 @@ fn unmounting_from_outside_ends_the_session() {
 }
 
 #[test]
+fn a_mount_whose_connection_is_cut_is_cleared() {
+    if !rustix::process::geteuid().is_root() {
+        // Only root can cut it without a file system that this machine may not have.
+        return assert!(unmount_path(Path::new("/proc"), false).is_err());
+    }
+    let mounted = Mounted::new(tree());
+    let open = File::open(mounted.path("file")).unwrap();
+    let cut = rustix::mount::unmount(mounted.root(), rustix::mount::UnmountFlags::FORCE);
+    assert_eq!(cut, Err(rustix::io::Errno::BUSY));
+    assert!(mounted.mount().wait_timeout(PATIENCE));
+    assert!(list_mounts().unwrap().iter().all(|entry| entry.mount_point != mounted.root()));
+    drop(open);
+    mounted.mount().unmount().unwrap();
+}
+
+#[test]
 fn what_is_not_ours_is_not_unmounted() {
     let error = unmount_path(Path::new("/proc"), false).unwrap_err();
     assert!(matches!(error, FuseError::NotOurs { .. }), "{error}");

@@ -14,4 +14,5 @@ mod names;
 mod passthrough;
 mod read_only;
 mod stale;
+mod status;
 mod unprivileged;
