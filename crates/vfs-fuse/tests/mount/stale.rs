@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use rusty_attachments_testkit::volume::Tree;
 use rusty_attachments_vfs_fuse::{FuseError, MountOptions, list_mounts, mount, unmount_path};
 
+use tempfile::TempDir;
+
 use crate::fixture::{PATIENCE, Running, executor, scratch};
 
 const POINT: &str = "RUSTY_ATTACHMENTS_TEST_MOUNT_POINT";
@@ -16,8 +18,9 @@ const POINT: &str = "RUSTY_ATTACHMENTS_TEST_MOUNT_POINT";
 #[test]
 fn serves_until_its_input_ends() {
     let given = std::env::var_os(POINT);
-    let scratch = scratch();
-    let point = given.as_deref().map_or(scratch.path(), Path::new);
+    // Whoever is killed cleans nothing up.
+    let own = given.is_none().then(scratch);
+    let point = own.as_ref().map_or_else(|| Path::new(given.as_ref().unwrap()), TempDir::path);
     let tree = Tree::new().file("file", "bytes").directory("folder");
     let mounted = mount(tree.build(), executor(), point, &MountOptions::default()).unwrap();
     if given.is_some() {
