@@ -1,7 +1,7 @@
 //! The official `deadline` packages and ours, through one S3 server: what either uploads, the other
 //! gives back byte for byte.
-#![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 #![cfg(all(target_os = "linux", feature = "s3"))]
+#![expect(clippy::unwrap_used, reason = "a test fails where it cannot go on")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

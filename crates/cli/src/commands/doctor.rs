@@ -3,7 +3,6 @@
 //! Every check is made, whatever the others found, and none changes anything that it does not
 //! put back.
 
-use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use rusty_attachments_model::ContentHash;
@@ -124,6 +123,10 @@ fn store_check(context: &Context, args: &DoctorArgs) -> Result<Check, CliError> 
         Ok(_) | Err(StorageError::NotFound { .. }) => {
             Check::ok("store", format!("'{address}' answers"))
         }
+        // It is there, and may be less busy when it is needed.
+        Err(error @ StorageError::Throttled { .. }) => {
+            Check::warning("store", chain(&error), "try again later")
+        }
         Err(error) => Check::failed("store", chain(&error), store_fix(&error)),
     })
 }
@@ -134,20 +137,6 @@ fn store_fix(error: &StorageError) -> &'static str {
             "check --profile; its role needs s3:GetObject and s3:ListBucket on the bucket"
         }
         StorageError::Offline { .. } => "check the network, --region and --endpoint-url",
-        StorageError::Throttled { .. } => "try again later",
         _ => "check the store's address, --profile and --region",
     }
-}
-
-/// Whether a device or file can be opened for reading and writing.
-pub(crate) fn can_open(path: &str) -> std::io::Result<()> {
-    OpenOptions::new().read(true).write(true).open(path).map(drop)
-}
-
-/// The first folder of `PATH` that holds `program`.
-pub(crate) fn find_program(program: &str) -> Option<std::path::PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(program))
-        .find(|file| fs::metadata(file).is_ok_and(|metadata| metadata.is_file()))
 }

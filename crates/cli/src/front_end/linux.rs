@@ -1,7 +1,8 @@
 //! FUSE.
 
+use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -16,7 +17,7 @@ use rusty_attachments_vfs_fuse::{
 };
 
 use super::Listed;
-use crate::commands::doctor::{Check, can_open, find_program};
+use crate::commands::doctor::Check;
 use crate::error::{CliError, Exit, chain};
 
 /// How long a new mount may take to answer for its root: it answers from memory.
@@ -122,8 +123,8 @@ pub(crate) fn checks() -> Vec<Check> {
 }
 
 fn device_check() -> Check {
-    match can_open("/dev/fuse") {
-        Ok(()) => Check::ok("device", "/dev/fuse can be opened"),
+    match fs::OpenOptions::new().read(true).write(true).open("/dev/fuse") {
+        Ok(_) => Check::ok("device", "/dev/fuse can be opened"),
         Err(error) => Check::failed(
             "device",
             format!("/dev/fuse cannot be opened: {error}"),
@@ -141,6 +142,13 @@ fn helper_check() -> Check {
         }
         None => Check::failed("fusermount3", "missing, and only root mounts without it", FIX),
     }
+}
+
+/// The first folder of `PATH` that holds `program`.
+fn find_program(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let mut files = env::split_paths(&path).map(|folder| folder.join(program));
+    files.find(|file| file.is_file())
 }
 
 fn sharing_check() -> Check {

@@ -61,10 +61,10 @@ struct Ancestors {
 }
 
 impl Ancestors {
-    fn contains(&self, id: FileId) -> bool {
+    fn contains(&self, id: &FileId) -> bool {
         let mut next = Some(self);
         while let Some(folder) = next {
-            if folder.id == id {
+            if folder.id == *id {
                 return true;
             }
             next = folder.outer.as_deref();
@@ -139,7 +139,7 @@ impl Walker<'_> {
         } else if metadata.is_dir() {
             let id = platform::file_id(&source, metadata)
                 .map_err(|error| unreadable(&source, &error))?;
-            if ancestors.contains(id) {
+            if ancestors.contains(&id) {
                 self.tree.skipped.push((source, "the link leads back to a folder that holds it"));
                 return Ok(());
             }
