@@ -48,20 +48,29 @@ impl ContentHash {
             return None;
         }
         let mut bytes = [0; 16];
-        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-            *byte = pair.iter().try_fold(0u8, |high, &digit| Some(high << 4 | nibble(digit)?))?;
+        let mut any = 0;
+        for (byte, [high, low]) in bytes.iter_mut().zip(text.as_chunks().0) {
+            let (high, low) = (nibble(*high), nibble(*low));
+            any |= high | low;
+            *byte = high << 4 | low;
         }
-        Some(Self(bytes))
+        (any < 16).then_some(Self(bytes))
     }
 }
 
-/// The value of one lower-case hex digit.
-const fn nibble(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+/// The value of one lower-case hex digit; 16 or more for anything else. Without branches: a
+/// manifest holds millions of digits.
+const fn nibble(digit: u8) -> u8 {
+    const VALUES: [u8; 256] = {
+        let mut values = [0xF0; 256];
+        let mut value = 0;
+        while value < 16 {
+            values[b"0123456789abcdef"[value] as usize] = value as u8;
+            value += 1;
+        }
+        values
+    };
+    VALUES[digit as usize]
 }
 
 impl fmt::Display for ContentHash {

@@ -17,8 +17,8 @@ pub(crate) const MAX_NESTING: u32 = 128;
 pub(crate) enum Value<'a> {
     Null,
     Bool(bool),
-    /// Saturates at the ends of `i128`, which no field may reach.
-    Integer(i128),
+    /// `None` if it does not fit 64 bits.
+    Integer(Option<i64>),
     Float,
     Text(Text<'a>),
     /// A reader behind the opening bracket, and the number of items.
@@ -211,13 +211,9 @@ impl<'a> Reader<'a> {
         self.at = start;
         let mut escaped = false;
         loop {
-            let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
-            let Some(plain) = self.rest().iter().position(special) else {
-                self.at = self.text.len();
-                return self.fail("a string has no closing quote");
-            };
-            self.at += plain;
+            self.at += plain_length(self.rest());
             match self.text.get(self.at) {
+                None => return self.fail("a string has no closing quote"),
                 Some(b'"') => break,
                 Some(b'\\') => {
                     escaped = true;
@@ -263,16 +259,37 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn integer_of(negative: bool, digits: &[u8]) -> i128 {
-    // 18 digits always fit 64 bits, where multiplying is far cheaper.
-    let magnitude = if digits.len() <= 18 {
-        i128::from(digits.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0')))
-    } else {
-        digits.iter().fold(0i128, |sum, digit| {
-            sum.saturating_mul(10).saturating_add(i128::from(digit - b'0'))
-        })
-    };
-    if negative { -magnitude } else { magnitude }
+fn integer_of(negative: bool, digits: &[u8]) -> Option<i64> {
+    // 18 digits always fit, so that nearly all numbers need no checks.
+    let (head, tail) = digits.split_at(digits.len().min(18));
+    let head = head.iter().fold(0i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    let signed = if negative { -head } else { head };
+    tail.iter().try_fold(signed, |sum, digit| {
+        let digit = i64::from(digit - b'0');
+        let sum = sum.checked_mul(10)?;
+        if negative { sum.checked_sub(digit) } else { sum.checked_add(digit) }
+    })
+}
+
+/// How many bytes from the start of `text` are neither a quote, nor a backslash, nor a control
+/// character. Eight at a time: strings are nine tenths of a manifest.
+fn plain_length(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    let (chunks, rest) = text.as_chunks::<8>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        // Sets the top bit of the first byte below `limit`; bytes behind it may be wrong.
+        let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word;
+        let quotes = word ^ (ONES * u64::from(b'"'));
+        let backslashes = word ^ (ONES * u64::from(b'\\'));
+        let found = (below(word, 0x20) | below(quotes, 1) | below(backslashes, 1)) & (ONES << 7);
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+    let tail = rest.iter().position(is_special).unwrap_or(rest.len());
+    chunks.len() * 8 + tail
 }
 
 /// Which of the open containers are objects: one bit each, so that nesting costs no memory.
@@ -435,9 +452,13 @@ mod tests {
             Ok(Value::Integer(value)) => Some(value),
             _ => None,
         };
-        assert_eq!(integer("-0"), Some(0));
-        assert_eq!(integer("-9223372036854775809"), Some(-9_223_372_036_854_775_809));
-        assert_eq!(integer(&"9".repeat(5000)), Some(i128::MAX));
+        assert_eq!(integer("-0"), Some(Some(0)));
+        assert_eq!(integer("999999999999999999"), Some(Some(999_999_999_999_999_999)));
+        assert_eq!(integer("9223372036854775807"), Some(Some(i64::MAX)));
+        assert_eq!(integer("9223372036854775808"), Some(None));
+        assert_eq!(integer("-9223372036854775808"), Some(Some(i64::MIN)));
+        assert_eq!(integer("-9223372036854775809"), Some(None));
+        assert_eq!(integer(&"9".repeat(5000)), Some(None));
         assert_eq!(integer("1.0"), None);
         assert_eq!(integer("1e3"), None);
     }
@@ -449,6 +470,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn strings_end_where_they_should(text in proptest::collection::vec(
+            prop_oneof![4 => 0x20..0x7Fu8, 4 => 0x80..=0xFFu8, 1 => Just(b'"'), 1 => Just(b'\\'), 1 => 0..0x20u8], 0..40,
+        )) {
+            let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
+            let expected = text.iter().position(special).unwrap_or(text.len());
+            prop_assert_eq!(plain_length(&text), expected);
+        }
+
         /// serde_json is the reference for grammar and strings (both take UTF-8 text alike, but
         /// for lone surrogates, which its strings refuse).
         #[test]

@@ -4,6 +4,23 @@
 //! the v2025 drafts. Whatever [`Manifest::decode`] accepts is safe to show below a mount point: no
 //! path leaves the root, clashes with another, or exceeds a limit.
 //!
+//! ```
+//! use rusty_attachments_model::{EntryKind, Manifest};
+//!
+//! let manifest = Manifest::decode(
+//!     r#"{"hashAlg":"xxh128","manifestVersion":"2023-03-03","paths":[
+//!         {"hash":"99aa06d3014798d86001c324468d497f","mtime":0,"path":"tex/a.png","size":0}
+//!     ],"totalSize":0}"#,
+//! )?;
+//! manifest.ensure_mountable()?;
+//! for entry in manifest.entries() {
+//!     if let EntryKind::File(file) = entry.kind {
+//!         println!("{} has {} bytes", entry.path, file.size);
+//!     }
+//! }
+//! # Ok::<(), rusty_attachments_model::ManifestError>(())
+//! ```
+//!
 //! This crate refuses to touch files, sockets or clocks.
 #![forbid(unsafe_code)]
 

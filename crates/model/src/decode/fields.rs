@@ -18,8 +18,7 @@ pub(super) fn integer(
 ) -> Result<i64, FieldError> {
     let refuse = |problem| FieldError { field, problem };
     match value {
-        Some(Value::Integer(number)) => i64::try_from(number)
-            .ok()
+        Some(Value::Integer(number)) => number
             .filter(|number| (min..=max).contains(number))
             .ok_or(refuse(FieldProblem::OutOfRange { min, max })),
         Some(_) => Err(refuse(FieldProblem::NotInteger)),

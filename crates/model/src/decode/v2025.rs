@@ -84,7 +84,7 @@ fn chunk_size(document: &Document<'_>) -> Result<u64, FieldError> {
     let Some(value) = fields::present(document.chunk_size) else {
         return Ok(DEFAULT_CHUNK_SIZE);
     };
-    if matches!(value, Value::Integer(-1)) {
+    if matches!(value, Value::Integer(Some(-1))) {
         return Ok(0);
     }
     fields::integer(Some(value), FIELD, 1, i64::MAX).map(i64::cast_unsigned)
