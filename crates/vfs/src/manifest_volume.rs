@@ -19,7 +19,7 @@ use crate::executor::AsyncExecutor;
 use crate::pool::MemoryPool;
 use crate::siblings::SiblingWalks;
 use crate::stats::Stats;
-use crate::trace::Trace;
+use crate::trace::{self, Trace};
 use crate::tree::{FileContent, INodeManager};
 use crate::volume::{
     Attributes, DirectoryListing, InvalidationWatcher, NodeId, NodeKind, Outcome, ReadData, Usage,
@@ -146,6 +146,28 @@ impl ManifestVolume {
     #[must_use]
     pub fn trace_lines(&self) -> String {
         self.trace.to_json_lines(|node| shown_path(&self.tree, node))
+    }
+
+    /// Keeps the first reads so far in the cache folder, as `traces/<fingerprint>.jsonl`, for
+    /// whoever prefetches for the next mount of the same files. `None` without a cache or reads.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save_trace(&self) -> Result<Option<PathBuf>, VfsError> {
+        let Some(cache) = self.cache.as_ref().filter(|cache| !cache.is_read_only()) else {
+            return Ok(None);
+        };
+        let lines = self.trace_lines();
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let folder = cache.dir().join("traces");
+        let name = format!("{}.jsonl", self.tree.fingerprint());
+        let saved = trace::save(&folder, &name, &lines);
+        saved.map(Some).map_err(|error| {
+            let message = format!("cannot keep the trace in '{}': {error}", folder.display());
+            VfsError::new(VfsErrorKind::Internal, message)
+        })
     }
 
     fn file(&self, node: NodeId) -> Result<FileContent<'_>, VfsError> {

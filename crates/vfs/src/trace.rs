@@ -3,14 +3,19 @@
 //! One bit a node, and a bounded list: cheap enough to be always on.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use std::{fs, io};
 
 use crate::sync::{Mutex, lock};
 use crate::volume::NodeId;
 
 /// First touches that are noted at most; a job that touches more is known well enough by these.
 const TOUCHES_MAX: usize = 200_000;
+
+/// Traces that a cache folder holds at most, each of a few MiB.
+const TRACES_MAX: usize = 32;
 
 /// One first read of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +85,49 @@ impl Trace {
     }
 }
 
+/// Publishes a trace in `folder`, which holds the newest [`TRACES_MAX`] of them.
+pub(crate) fn save(folder: &Path, name: &str, lines: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let (draft, path) = (folder.join(format!(".{name}.{}", std::process::id())), folder.join(name));
+    fs::write(&draft, lines).and_then(|()| fs::rename(&draft, &path)).inspect_err(|_| {
+        // A draft that cannot be removed either is removed with the oldest traces.
+        let _ = fs::remove_file(&draft);
+    })?;
+    let mut traces: Vec<_> = fs::read_dir(folder)?
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+        })
+        .collect();
+    traces.sort_unstable();
+    let surplus = traces.len().saturating_sub(TRACES_MAX);
+    for (_, old) in traces.into_iter().take(surplus) {
+        fs::remove_file(old)?;
+    }
+    Ok(path)
+}
+
 #[cfg(all(test, not(feature = "shuttle")))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_newest_traces_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<_> = (0..TRACES_MAX + 5).map(|index| format!("{index:03}.jsonl")).collect();
+        for (age, name) in names.iter().rev().enumerate() {
+            let path = save(folder.path(), name, "{}\n").unwrap();
+            let time = std::time::SystemTime::now() - std::time::Duration::from_secs(age as u64);
+            fs::File::options().append(true).open(path).unwrap().set_modified(time).unwrap();
+        }
+        save(folder.path(), &names[0], "{}\n").unwrap();
+        let kept = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(kept, TRACES_MAX);
+        assert!(
+            folder.path().join(&names[0]).exists()
+                && folder.path().join(names.last().unwrap()).exists()
+        );
+    }
 
     #[test]
     fn only_the_first_read_of_a_file_is_noted() {

@@ -20,7 +20,9 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use rusty_attachments_model::{ContentHash, Entry, Kind, Manifest, PathBuf, PathRef, PathStyle};
+use rusty_attachments_model::{
+    Content, ContentHash, ContentHasher, Entry, Kind, Manifest, PathBuf, PathRef, PathStyle,
+};
 
 pub use error::TreeError;
 pub use node::FileContent;
@@ -173,6 +175,24 @@ impl INodeManager {
     #[must_use]
     pub const fn total_bytes(&self) -> u64 {
         self.total_bytes
+    }
+
+    /// A hash of all names and contents: what two mounts of the same files have in common, whatever
+    /// format their manifests were in. Costs a walk through all nodes.
+    #[must_use]
+    pub fn fingerprint(&self) -> ContentHash {
+        let mut hasher = ContentHasher::new();
+        hasher.update(&self.names);
+        for node in &self.nodes {
+            match node.content(&self.hashes).map(|file| file.content) {
+                Some(Content::Whole(hash)) => hasher.update(hash.as_bytes()),
+                Some(Content::Chunked { hashes, .. }) => {
+                    hashes.iter().for_each(|hash| hasher.update(hash.as_bytes()));
+                }
+                None => hasher.update(&[0]),
+            }
+        }
+        hasher.finish()
     }
 
     /// Bytes of memory that the tree takes.

@@ -124,3 +124,16 @@ fn siblings_are_fetched_ahead_of_a_walk() {
         assert!(rig.read_all(node, 1 << 20).unwrap() == file.bytes());
     }
 }
+
+#[test]
+fn the_order_of_first_reads_is_kept_with_the_cache() {
+    let dir = tempfile::tempdir().unwrap();
+    let bytes = noise(1000, 7);
+    let rig = Rig::of_bytes(&bytes, with_cache(quiet(MIB), dir.path()));
+    assert_eq!(rig.volume.save_trace().unwrap(), None, "nothing was read");
+    rig.read(rig.file(), 500, 10).unwrap();
+    rig.read(rig.file(), 0, 10).unwrap();
+    let saved = rig.volume.save_trace().unwrap().expect("a file with the trace");
+    let lines = fs::read_to_string(saved).unwrap();
+    assert!(lines.ends_with("\"offset\":500,\"path\":\"f\"}\n") && lines.lines().count() == 1);
+}

@@ -50,8 +50,13 @@ pub(super) fn run(
         .map_err(|error| CliError::sentence("mount the manifest", &error))?;
     drop(manifest);
     let label = label(args);
-    let mounted =
-        Arc::new(front_end::mount(volume, &executor, &args.mount_point, label, allow_other)?);
+    let mounted = Arc::new(front_end::mount(
+        Arc::clone(&volume) as _,
+        &executor,
+        &args.mount_point,
+        label,
+        allow_other,
+    )?);
     tracing::info!(mount_point = %mounted.mount_point().display(), store = %store.url(), "mounted");
 
     let told = on_ready(mounted.mount_point());
@@ -60,6 +65,9 @@ pub(super) fn run(
         Err(error) => end(&mounted).and(Err(error)),
     };
     drop(mounted);
+    if let Err(error) = volume.save_trace() {
+        tracing::warn!(%error, "the next mount of this job will know less");
+    }
     if let Err(error) = executor.shutdown(SHUTDOWN_PATIENCE) {
         tracing::warn!(%error, "fetches did not stop in time");
     }
