@@ -24,7 +24,7 @@ pub enum ManifestError {
         /// Byte in the line, counted from 1.
         column: usize,
         /// What is wrong there.
-        problem: &'static str,
+        problem: String,
     },
     /// The document is JSON, but not an object.
     #[error("the manifest is not a JSON object")]

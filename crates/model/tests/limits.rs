@@ -161,7 +161,7 @@ fn errors_name_the_entry() {
         ("{}".to_owned(), "the manifest's 'manifestVersion' is missing"),
         (
             "{".to_owned(),
-            "the manifest is not valid JSON: expected a key in double quotes (line 1, column 2)",
+            "the manifest is not valid JSON: EOF while parsing an object (line 1, column 1)",
         ),
     ];
     for (text, expected) in cases {

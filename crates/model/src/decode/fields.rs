@@ -2,11 +2,11 @@
 
 use crate::error::{FieldError, FieldProblem};
 use crate::hash::ContentHash;
-use crate::json::{Reader, Value};
+use crate::json::Value;
 
 /// The value, if the field is there and not `null`.
 pub(super) fn present(value: Option<Value<'_>>) -> Option<Value<'_>> {
-    value.filter(|value| !matches!(value, Value::Null))
+    value.filter(|value| !value.is_null())
 }
 
 /// An integer from `min` to `max`; neither floats nor booleans are integers.
@@ -17,13 +17,11 @@ pub(super) fn integer(
     max: i64,
 ) -> Result<i64, FieldError> {
     let refuse = |problem| FieldError { field, problem };
-    match value {
-        Some(Value::Integer(number)) => number
-            .filter(|number| (min..=max).contains(number))
-            .ok_or(refuse(FieldProblem::OutOfRange { min, max })),
-        Some(_) => Err(refuse(FieldProblem::NotInteger)),
-        None => Err(refuse(FieldProblem::Missing)),
-    }
+    let value = value.ok_or(refuse(FieldProblem::Missing))?;
+    let number = value.integer().ok_or(refuse(FieldProblem::NotInteger))?;
+    number
+        .filter(|number| (min..=max).contains(number))
+        .ok_or(refuse(FieldProblem::OutOfRange { min, max }))
 }
 
 /// A string in WTF-8.
@@ -32,11 +30,8 @@ pub(super) fn text<'b, 'a: 'b>(
     field: &'static str,
     buffer: &'b mut Vec<u8>,
 ) -> Result<&'b [u8], FieldError> {
-    match value {
-        Some(Value::Text(text)) => Ok(text.wtf8(buffer)),
-        Some(_) => Err(FieldError { field, problem: FieldProblem::NotText }),
-        None => Err(FieldError { field, problem: FieldProblem::Missing }),
-    }
+    let value = value.ok_or(FieldError { field, problem: FieldProblem::Missing })?;
+    value.text(buffer).ok_or(FieldError { field, problem: FieldProblem::NotText })
 }
 
 /// A content hash.
@@ -53,19 +48,17 @@ pub(super) fn hash(
 pub(super) fn flag(value: Option<Value<'_>>, field: &'static str) -> Result<bool, FieldError> {
     match present(value) {
         None => Ok(false),
-        Some(Value::Bool(flag)) => Ok(flag),
-        Some(_) => Err(FieldError { field, problem: FieldProblem::NotBoolean }),
+        Some(value) => {
+            value.boolean().ok_or(FieldError { field, problem: FieldProblem::NotBoolean })
+        }
     }
 }
 
-/// A list: a reader inside it and the number of its items.
+/// The items of a list.
 pub(super) fn list<'a>(
     value: Option<Value<'a>>,
     field: &'static str,
-) -> Result<(Reader<'a>, usize), FieldError> {
-    match value {
-        Some(Value::List(items, len)) => Ok((items, len)),
-        Some(_) => Err(FieldError { field, problem: FieldProblem::NotList }),
-        None => Err(FieldError { field, problem: FieldProblem::Missing }),
-    }
+) -> Result<Vec<Value<'a>>, FieldError> {
+    let value = value.ok_or(FieldError { field, problem: FieldProblem::Missing })?;
+    value.items().ok_or(FieldError { field, problem: FieldProblem::NotList })
 }

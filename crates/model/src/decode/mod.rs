@@ -10,7 +10,7 @@ mod v2025;
 
 use crate::build::{ManifestBuilder, Refused};
 use crate::error::{FieldError, FieldProblem, ManifestError};
-use crate::json::{Reader, Value};
+use crate::json::Value;
 use crate::limits::Limits;
 use crate::manifest::{Entry, Format, Manifest, Spec};
 use crate::path::{PathBuf, PathRef};
@@ -83,18 +83,11 @@ struct Document<'a> {
 
 impl<'a> Document<'a> {
     fn read(text: &'a str) -> Result<Self, ManifestError> {
-        let mut reader = Reader::new(text);
         let mut document = Self::default();
-        if !reader.enter_object() {
-            reader.value()?;
-            reader.end()?;
-            return Err(ManifestError::NotAnObject);
-        }
-        let mut buffer = Vec::new();
-        while let Some(key) = reader.next_key()? {
-            let value = Some(reader.value()?);
+        let is_object = Value::document(text)?.members(|key, value| {
             // Of several equal keys the last one counts, as in Python.
-            match key.wtf8(&mut buffer) {
+            let value = Some(value);
+            match key {
                 b"hashAlg" => document.hash_alg = value,
                 b"manifestVersion" => document.manifest_version = value,
                 b"specificationVersion" => document.specification_version = value,
@@ -106,9 +99,8 @@ impl<'a> Document<'a> {
                 b"parentManifestHash" => document.parent_hash = value,
                 _ => {}
             }
-        }
-        reader.end()?;
-        Ok(document)
+        });
+        if is_object { Ok(document) } else { Err(ManifestError::NotAnObject) }
     }
 
     /// Which format the document is in, and that it uses the one hash algorithm.

@@ -3,7 +3,7 @@
 use crate::build::ManifestBuilder;
 use crate::decode::{Document, Place, fields};
 use crate::error::{EntryRule, FieldError, ManifestError};
-use crate::json::{Reader, Value};
+use crate::json::Value;
 use crate::manifest::{Content, Entry, EntryKind, File};
 use crate::path::PathRef;
 
@@ -28,12 +28,12 @@ pub(super) fn decode(
     document: &Document<'_>,
     builder: &mut ManifestBuilder,
 ) -> Result<(), ManifestError> {
-    let (mut items, len) = fields::list(document.paths, "paths").map_err(ManifestError::Field)?;
-    builder.reserve(len);
+    let items = fields::list(document.paths, "paths").map_err(ManifestError::Field)?;
+    builder.reserve(items.len());
     let mut buffers = Buffers::default();
     let mut place = Place { list: "paths", index: 0 };
-    while items.next_item()? {
-        let Some(fields) = Fields::read(&mut items, &mut buffers.other)? else {
+    for item in items {
+        let Some(fields) = Fields::read(item) else {
             return Err(place.locate(None, EntryRule::NotAnObject));
         };
         let path = fields::text(fields.path, "path", &mut buffers.path)
@@ -48,23 +48,17 @@ pub(super) fn decode(
 }
 
 impl<'a> Fields<'a> {
-    /// Reads the next item; `None` if it is no object.
-    fn read(items: &mut Reader<'a>, buffer: &mut Vec<u8>) -> Result<Option<Self>, ManifestError> {
-        if !items.enter_object() {
-            return Ok(None);
-        }
+    /// Reads an item; `None` if it is no object.
+    fn read(item: Value<'a>) -> Option<Self> {
         let mut fields = Self::default();
-        while let Some(key) = items.next_key()? {
-            let value = Some(items.value()?);
-            match key.wtf8(buffer) {
-                b"path" => fields.path = value,
-                b"hash" => fields.hash = value,
-                b"size" => fields.size = value,
-                b"mtime" => fields.mtime = value,
-                _ => {}
-            }
-        }
-        Ok(Some(fields))
+        let is_object = item.members(|key, value| match key {
+            b"path" => fields.path = Some(value),
+            b"hash" => fields.hash = Some(value),
+            b"size" => fields.size = Some(value),
+            b"mtime" => fields.mtime = Some(value),
+            _ => {}
+        });
+        is_object.then_some(fields)
     }
 
     fn file(&self, buffer: &mut Vec<u8>) -> Result<File<'static>, FieldError> {

@@ -5,7 +5,7 @@ use crate::check::entry::check_chunk_count;
 use crate::decode::{Document, Place, fields};
 use crate::error::{EntryRule, FieldError, FieldProblem, ManifestError};
 use crate::hash::ContentHash;
-use crate::json::{Reader, Value};
+use crate::json::Value;
 use crate::manifest::{Content, Entry, EntryKind, File};
 use crate::path::{PathRef, reference};
 
@@ -59,11 +59,11 @@ pub(super) fn decode(
     let mut dir_count = 0;
     for (list, value) in [("dirs", dirs), ("files", files)] {
         let Some(value) = value else { continue };
-        let (mut items, len) = fields::list(Some(value), list).map_err(ManifestError::Field)?;
-        builder.reserve(len);
+        let items = fields::list(Some(value), list).map_err(ManifestError::Field)?;
+        builder.reserve(items.len());
         let mut place = Place { list, index: 0 };
-        while items.next_item()? {
-            let Some(fields) = Fields::read(&mut items, &mut buffers.text)? else {
+        for item in items {
+            let Some(fields) = Fields::read(item) else {
                 return Err(place.locate(None, EntryRule::NotAnObject));
             };
             // A folder may refer to earlier folders, a file to all of them.
@@ -84,23 +84,20 @@ fn chunk_size(document: &Document<'_>) -> Result<u64, FieldError> {
     let Some(value) = fields::present(document.chunk_size) else {
         return Ok(DEFAULT_CHUNK_SIZE);
     };
-    if matches!(value, Value::Integer(Some(-1))) {
+    if value.integer() == Some(Some(-1)) {
         return Ok(0);
     }
     fields::integer(Some(value), FIELD, 1, i64::MAX).map(i64::cast_unsigned)
 }
 
 impl<'a> Fields<'a> {
-    /// Reads the next item; `None` if it is no object.
-    fn read(items: &mut Reader<'a>, buffer: &mut Vec<u8>) -> Result<Option<Self>, ManifestError> {
-        if !items.enter_object() {
-            return Ok(None);
-        }
+    /// Reads an item; `None` if it is no object.
+    fn read(item: Value<'a>) -> Option<Self> {
         let mut fields = Self::default();
-        while let Some(key) = items.next_key()? {
+        let is_object = item.members(|key, value| {
             // Drafts that serialise optional fields write them as null.
-            let value = fields::present(Some(items.value()?));
-            match key.wtf8(buffer) {
+            let value = fields::present(Some(value));
+            match key {
                 b"name" => fields.name = value,
                 b"path" => fields.path = value,
                 b"delete" => fields.delete = value,
@@ -113,8 +110,8 @@ impl<'a> Fields<'a> {
                 b"runnable" => fields.runnable = value,
                 _ => {}
             }
-        }
-        Ok(Some(fields))
+        });
+        is_object.then_some(fields)
     }
 
     fn push(
@@ -185,17 +182,14 @@ impl<'a> Fields<'a> {
 
 /// The target of `{"name": …}`, or of `{"target": …}` as it was called in January 2026.
 fn link_name<'b, 'a: 'b>(symlink: Value<'a>, text: &'b mut Vec<u8>) -> Result<&'b [u8], Refused> {
-    let Value::Object(mut inside) = symlink else {
-        return Err(FieldError { field: "symlink", problem: FieldProblem::NotObject }.into());
-    };
     let (mut name, mut target) = (None, None);
-    while let Some(key) = inside.next_key()? {
-        let value = fields::present(Some(inside.value()?));
-        match key.wtf8(text) {
-            b"name" => name = value,
-            b"target" => target = value,
-            _ => {}
-        }
+    let is_object = symlink.members(|key, value| match key {
+        b"name" => name = fields::present(Some(value)),
+        b"target" => target = fields::present(Some(value)),
+        _ => {}
+    });
+    if !is_object {
+        return Err(FieldError { field: "symlink", problem: FieldProblem::NotObject }.into());
     }
     Ok(fields::text(name.or(target), "symlink.name", text)?)
 }
@@ -208,12 +202,12 @@ fn read_chunks<'b>(
     text: &mut Vec<u8>,
     chunks: &'b mut Vec<ContentHash>,
 ) -> Result<Content<'b>, Refused> {
-    let (mut items, len) = fields::list(Some(list), "chunkhashes")?;
+    let items = fields::list(Some(list), "chunkhashes")?;
     let chunk_size = builder.context().chunk_size.ok_or(EntryRule::ChunksWithoutSize)?;
-    check_chunk_count(size, chunk_size, len as u64)?;
+    check_chunk_count(size, chunk_size, items.len() as u64)?;
     chunks.clear();
-    while items.next_item()? {
-        chunks.push(fields::hash(Some(items.value()?), "chunkhashes", text)?);
+    for item in items {
+        chunks.push(fields::hash(Some(item), "chunkhashes", text)?);
     }
     Ok(Content::Chunked { chunk_size, hashes: chunks })
 }
