@@ -1,7 +1,8 @@
 //! Which files of a folder to fetch before they are opened.
 //!
 //! Programs that read many small files read them folder by folder, in the order in which they were
-//! listed. Two first reads close together in that order are taken as such a walk.
+//! listed. First reads that are close together in that order are taken as such a walk. A program
+//! that picks a few files of a folder is none: fetching what it skips would cost more than it saves.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -18,15 +19,41 @@ const NEAR: u64 = 48;
 /// Siblings fetched ahead at most.
 const AHEAD_MAX: u64 = 64;
 
+/// A walk reads at least every third sibling that it passes.
+const SPARSEST: u64 = 3;
+
+/// Siblings over which that is judged: what came long before does not count.
+const WINDOW: u64 = 4 * NEAR;
+
 #[derive(Clone, Copy, Debug)]
 struct Walk {
+    /// Where the judged part of the walk begins.
+    start: u64,
     /// The furthest file that was read.
     front: u64,
-    /// First reads near the front.
+    /// First reads from `start` to `front`.
     touches: u64,
     /// Everything before this was read or fetched ahead.
     issued: u64,
     seen: u64,
+}
+
+impl Walk {
+    /// Takes in one more first read.
+    fn reach(&mut self, file: u64) {
+        self.touches += 1;
+        self.start = self.start.min(file);
+        self.front = self.front.max(file);
+        self.issued = self.issued.max(self.front + 1);
+        if self.front - self.start >= WINDOW {
+            self.start += WINDOW / 2;
+            self.touches /= 2;
+        }
+    }
+
+    const fn is_sparse(&self) -> bool {
+        self.touches * SPARSEST <= self.front - self.start
+    }
 }
 
 /// The walks through a volume's folders.
@@ -48,7 +75,7 @@ impl SiblingWalks {
         let mut state = lock(&self.state);
         state.reads += 1;
         let seen = state.reads;
-        let fresh = Walk { front: file.0, touches: 1, issued: file.0 + 1, seen };
+        let fresh = Walk { start: file.0, front: file.0, touches: 1, issued: file.0 + 1, seen };
         let Some(walk) = state.by_folder.get_mut(&folder) else {
             state.make_room();
             state.by_folder.insert(folder, fresh);
@@ -59,9 +86,10 @@ impl SiblingWalks {
             *walk = fresh;
             return 0..0;
         }
-        walk.touches += 1;
-        walk.front = walk.front.max(file.0);
-        walk.issued = walk.issued.max(walk.front + 1);
+        walk.reach(file.0);
+        if walk.is_sparse() {
+            return 0..0;
+        }
         let ahead = (walk.touches * 4).min(AHEAD_MAX);
         let target = walk.front + 1 + ahead;
         // Top up when half of what was fetched ahead is used.
@@ -115,6 +143,25 @@ mod tests {
         for file in [10, 5_000, 200, 90_000, 3_000] {
             assert!(walks.note(NodeId(1), NodeId(file)).is_empty());
         }
+        for file in (100_000..110_000).step_by(20) {
+            assert!(walks.note(NodeId(1), NodeId(file)).is_empty(), "every twentieth is no walk");
+        }
+    }
+
+    #[test]
+    fn a_walk_is_known_however_threads_share_it_and_whatever_came_before() {
+        let walks = SiblingWalks::default();
+        for file in (0..1_000).step_by(20) {
+            walks.note(NodeId(1), NodeId(file));
+        }
+        let mut fetched = 0;
+        for group in (1_000..1_800).step_by(16) {
+            // Sixteen threads take one file each and are not in step.
+            for place in 0..16 {
+                fetched += walks.note(NodeId(1), NodeId(group + place * 7 % 16)).count();
+            }
+        }
+        assert!(fetched >= 600, "{fetched} of 800 were fetched ahead");
     }
 
     #[test]

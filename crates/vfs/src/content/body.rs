@@ -99,9 +99,10 @@ impl Fetcher {
         Ok(())
     }
 
-    /// The error for bytes that do not have the object's hash.
+    /// Counts and names bytes that do not have the object's hash.
     pub(crate) fn mismatch(&self, object: ObjectRef, actual: ContentHash) -> VfsError {
-        self.corrupt(object, format!("its {} bytes hash to {actual}", object.size))
+        self.stats.corrupt_objects.add(1);
+        mismatch(object, actual)
     }
 
     fn corrupt(&self, object: ObjectRef, reason: String) -> VfsError {
@@ -170,6 +171,11 @@ impl Body {
             ),
         )
     }
+}
+
+/// The error for bytes that do not have the object's hash, uncounted.
+pub(crate) fn mismatch(object: ObjectRef, actual: ContentHash) -> VfsError {
+    corrupt(object, format!("its {} bytes hash to {actual}", object.size))
 }
 
 fn corrupt(object: ObjectRef, reason: String) -> VfsError {

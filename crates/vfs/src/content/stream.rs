@@ -233,10 +233,17 @@ impl ContentFetch {
             || object.size <= self.options.verified_first_max
     }
 
-    /// Drops everything that is known of a corrupt object, and tells who may have shown it.
+    /// Drops everything that is known of a corrupt object, and tells who may have shown it; once,
+    /// however many find it out.
     fn poison(&self, stream: &ObjectStream, error: VfsError) {
+        let mut state = lock(&stream.state);
+        if matches!(state.backing, Backing::Poisoned(_)) {
+            return;
+        }
+        state.backing = Backing::Poisoned(error.clone());
+        drop(state);
+        self.stats.corrupt_objects.add(1);
         tracing::error!(hash = %stream.object.hash, %error, "a large object is corrupt: its reads fail from now on");
-        lock(&stream.state).backing = Backing::Poisoned(error);
         for index in 0..stream.blocks {
             self.pool.remove(&stream.key(index));
         }

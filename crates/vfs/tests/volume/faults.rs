@@ -113,6 +113,11 @@ fn a_large_corrupt_object_is_poisoned_once_it_is_complete() {
             }
         };
         assert_eq!(error.kind(), VfsErrorKind::Corrupt);
+        // Reads fail from the moment of the finding; the watcher is told right after it.
+        while told.lock().unwrap().is_empty() {
+            assert!(std::time::Instant::now() < deadline, "nobody was told");
+            std::thread::yield_now();
+        }
         assert_eq!(rig.volume.stats().corrupt_objects.get(), 1);
         assert_eq!(*told.lock().unwrap(), [rig.file()]);
     }

@@ -12,7 +12,7 @@ use super::ObjectStream;
 use super::run::Input;
 use crate::cache::{CacheError, CachedObject, PartialObject};
 use crate::content::ContentFetch;
-use crate::content::body::ObjectRef;
+use crate::content::body::{ObjectRef, mismatch};
 use crate::content::kept::behind;
 use crate::content::whole::{ATTEMPTS, gave_up};
 use crate::error::VfsError;
@@ -332,10 +332,7 @@ impl ContentFetch {
                 lock(&stream.state).backing = Backing::Published(file);
                 self.stats.cached_objects.add(1);
             }
-            Err(error @ CacheError::Corrupt { .. }) => {
-                self.stats.corrupt_objects.add(1);
-                self.poison(stream, VfsError::from(error));
-            }
+            Err(error @ CacheError::Corrupt { .. }) => self.poison(stream, VfsError::from(error)),
             Err(error) => {
                 tracing::warn!(%error, "a large object cannot be published on disk");
                 self.give_up_disk(stream, partial);
@@ -377,7 +374,7 @@ impl ContentFetch {
         if actual == stream.object.hash {
             lock(&stream.state).backing = Backing::Digests(progress.digests.into());
         } else {
-            self.poison(stream, self.fetcher.mismatch(stream.object, actual));
+            self.poison(stream, mismatch(stream.object, actual));
         }
     }
 }
