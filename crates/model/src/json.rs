@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::ManifestError;
@@ -68,10 +68,17 @@ impl<'a> Value<'a> {
         Some(buffer)
     }
 
-    /// The items of a list.
-    pub(crate) fn items(self) -> Option<Vec<Self>> {
-        let items: Vec<&'a RawValue> = serde_json::from_str(self.0.get()).ok()?;
-        Some(items.into_iter().map(Self).collect())
+    /// The items of a list, but not more than one above `most`: an item of two bytes takes sixteen
+    /// here, so a list that will be refused for its length must not be kept whole.
+    pub(crate) fn items(self, most: u64) -> Option<Vec<Self>> {
+        if self.first_byte() != Some(b'[') {
+            return None;
+        }
+        let mut items = Vec::new();
+        let mut reader = serde_json::Deserializer::from_str(self.0.get());
+        // The grammar was checked before, so an error only says that the list was left early.
+        let _ = reader.deserialize_seq(Items { items: &mut items, most });
+        Some(items)
     }
 
     /// Calls `member` with the key, in WTF-8, and value of each member of an object, in order;
@@ -103,6 +110,29 @@ impl<'de> DeserializeSeed<'de> for Unescaped<'_> {
 
     fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<(), D::Error> {
         key.deserialize_bytes(self)
+    }
+}
+
+/// Collects the items of a list and stops behind the first one above `most`.
+struct Items<'i, 'a> {
+    items: &'i mut Vec<Value<'a>>,
+    most: u64,
+}
+
+impl<'de> Visitor<'de> for Items<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while self.items.len() as u64 <= self.most
+            && let Some(item) = list.next_element()?
+        {
+            self.items.push(Value(item));
+        }
+        Ok(())
     }
 }
 
@@ -167,8 +197,17 @@ mod tests {
         ];
         assert_eq!(seen, expected);
         assert!(!Value::document("[]").unwrap().members(|_, _| {}));
-        assert_eq!(Value::document("[1,[2]]").unwrap().items().unwrap().len(), 2);
-        assert!(Value::document("{}").unwrap().items().is_none());
+    }
+
+    #[test]
+    fn lists_are_read_no_further_than_asked() {
+        let length = |json, most| Value::document(json).unwrap().items(most).map(|list| list.len());
+        assert_eq!(length("[]", 5), Some(0));
+        assert_eq!(length("[1,[2]]", 5), Some(2));
+        assert_eq!(length("[1,[2]]", 2), Some(2));
+        assert_eq!(length("[1,[2],3,4,5]", 2), Some(3));
+        assert_eq!(length("{}", 5), None);
+        assert_eq!(length("\"[]\"", 5), None);
     }
 
     #[test]

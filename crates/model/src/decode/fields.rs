@@ -54,11 +54,12 @@ pub(super) fn flag(value: Option<Value<'_>>, field: &'static str) -> Result<bool
     }
 }
 
-/// The items of a list.
+/// The items of a list, at most one more than `most`, which the builder then refuses.
 pub(super) fn list<'a>(
     value: Option<Value<'a>>,
     field: &'static str,
+    most: u64,
 ) -> Result<Vec<Value<'a>>, FieldError> {
     let value = value.ok_or(FieldError { field, problem: FieldProblem::Missing })?;
-    value.items().ok_or(FieldError { field, problem: FieldProblem::NotList })
+    value.items(most).ok_or(FieldError { field, problem: FieldProblem::NotList })
 }

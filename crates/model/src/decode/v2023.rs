@@ -28,7 +28,8 @@ pub(super) fn decode(
     document: &Document<'_>,
     builder: &mut ManifestBuilder,
 ) -> Result<(), ManifestError> {
-    let items = fields::list(document.paths, "paths").map_err(ManifestError::Field)?;
+    let most = builder.context().limits.entries;
+    let items = fields::list(document.paths, "paths", most).map_err(ManifestError::Field)?;
     builder.reserve(items.len());
     let mut buffers = Buffers::default();
     let mut place = Place { list: "paths", index: 0 };

@@ -59,7 +59,8 @@ pub(super) fn decode(
     let mut dir_count = 0;
     for (list, value) in [("dirs", dirs), ("files", files)] {
         let Some(value) = value else { continue };
-        let items = fields::list(Some(value), list).map_err(ManifestError::Field)?;
+        let most = builder.context().limits.entries;
+        let items = fields::list(Some(value), list, most).map_err(ManifestError::Field)?;
         builder.reserve(items.len());
         let mut place = Place { list, index: 0 };
         for item in items {
@@ -202,7 +203,7 @@ fn read_chunks<'b>(
     text: &mut Vec<u8>,
     chunks: &'b mut Vec<ContentHash>,
 ) -> Result<Content<'b>, Refused> {
-    let items = fields::list(Some(list), "chunkhashes")?;
+    let items = fields::list(Some(list), "chunkhashes", builder.context().limits.chunks)?;
     let chunk_size = builder.context().chunk_size.ok_or(EntryRule::ChunksWithoutSize)?;
     check_chunk_count(size, chunk_size, items.len() as u64)?;
     chunks.clear();
