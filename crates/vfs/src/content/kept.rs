@@ -28,6 +28,11 @@ const OPEN_FILES_MAX: usize = 256;
 /// place, so their files must carry the cache's stamp.
 pub(super) const HASHED_ON_READ_MAX: u64 = 1024 * 1024;
 
+/// Threads that write to the disk at a time. Enough to keep one busy, too few to stand in the way of
+/// readers: with one for every waiting object the first byte of a cold 4 MiB file took four times as
+/// long as without a cache.
+const WRITERS_MAX: usize = 2;
+
 /// The unit in which pinned bytes are counted.
 const PERMIT_BYTES: u64 = 4096;
 
@@ -39,6 +44,7 @@ pub(crate) struct KeptFiles {
     open: Mutex<HashMap<ContentHash, Arc<CachedObject>>>,
     /// Memory that waits to be written, in [`PERMIT_BYTES`].
     unwritten: Arc<Semaphore>,
+    writers: Arc<Semaphore>,
 }
 
 impl KeptFiles {
@@ -55,6 +61,7 @@ impl KeptFiles {
             stats,
             open: Mutex::new(HashMap::new()),
             unwritten: Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS))),
+            writers: Arc::new(Semaphore::new(WRITERS_MAX)),
         }
     }
 
@@ -127,7 +134,7 @@ impl KeptFiles {
             return;
         };
         let stats = Arc::clone(&self.stats);
-        behind(&self.executor, move || {
+        self.write_behind(move || {
             let _permit = permit;
             match cache.store(object.hash, block.as_ref()) {
                 Ok(true) => stats.cached_objects.add(1),
@@ -138,6 +145,20 @@ impl KeptFiles {
                 }
             }
         });
+    }
+
+    /// Runs disk work that nobody waits for, when a writer is free.
+    pub(super) fn write_behind(&self, work: impl FnOnce() + Send + 'static) {
+        let (executor, writers) = (Arc::clone(&self.executor), Arc::clone(&self.writers));
+        let written = self.executor.spawn(async move {
+            let writer = writers.acquire_owned().await;
+            if writer.is_err() || executor.spawn_blocking(work).await.is_err() {
+                tracing::debug!("an object was not cached: the executor is shutting down");
+            }
+        });
+        if written.is_err() {
+            tracing::debug!("an object was not cached: the executor was shut down");
+        }
     }
 
     /// Waits for room to write `bytes` of a partial object behind the reader's back.
@@ -164,11 +185,4 @@ impl KeptFiles {
         self.stats.disk_bytes.add(range.end - range.start);
         Ok(bytes.into())
     }
-}
-
-/// Runs disk work that nobody waits for.
-pub(super) fn behind(executor: &AsyncExecutor, work: impl FnOnce() + Send + 'static) {
-    // The work runs whether or not its result is awaited; an executor that is shutting down drops
-    // it, and the object is fetched again some day.
-    drop(executor.spawn_blocking(work));
 }

@@ -13,7 +13,6 @@ use super::run::Input;
 use crate::cache::{CacheError, CachedObject, PartialObject};
 use crate::content::ContentFetch;
 use crate::content::body::{ObjectRef, mismatch};
-use crate::content::kept::behind;
 use crate::content::whole::{ATTEMPTS, gave_up};
 use crate::error::VfsError;
 use crate::pool::Block;
@@ -300,7 +299,7 @@ impl ContentFetch {
             return self.give_up_disk(stream, &partial);
         };
         let (this, stream) = (Arc::clone(self), Arc::clone(stream));
-        behind(&self.executor, move || {
+        self.kept.write_behind(move || {
             let _room = room;
             if partial.contains(&extent) {
                 return;
