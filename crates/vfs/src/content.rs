@@ -64,7 +64,8 @@ pub struct ContentOptions {
     /// Objects up to this many bytes, and up to a quarter of the memory budget, are held in memory
     /// whole; larger ones in blocks. Default 64 MiB.
     pub whole_max: u64,
-    /// Requests to the store at a time. Default 64.
+    /// Requests to the store at a time: so many for whole objects, and as many for blocks of larger
+    /// ones. Default 64.
     pub max_requests: usize,
     /// Objects fetched ahead of their readers at a time; zero turns that off. Default 32.
     pub max_prefetches: usize,
@@ -114,7 +115,11 @@ type BlockResult = Result<Block, VfsError>;
 
 /// Reads objects of the CAS.
 pub(crate) struct ContentFetch {
+    /// For whole objects, which have their memory before they ask for a request.
     fetcher: Fetcher,
+    /// For blocks, which wait for memory while their request is open. Counted apart, because with
+    /// one count for both each side could hold what the other waits for.
+    block_fetcher: Fetcher,
     pool: Arc<MemoryPool>,
     kept: Arc<KeptFiles>,
     executor: Arc<AsyncExecutor>,
@@ -151,7 +156,13 @@ impl ContentFetch {
         let kept =
             KeptFiles::new(cache, Arc::clone(&executor), Arc::clone(&stats), pool.budget() / 4);
         Arc::new(Self {
-            fetcher: Fetcher::new(client, options.max_requests, timeouts, Arc::clone(&stats)),
+            fetcher: Fetcher::new(
+                Arc::clone(&client),
+                options.max_requests,
+                timeouts,
+                Arc::clone(&stats),
+            ),
+            block_fetcher: Fetcher::new(client, options.max_requests, timeouts, Arc::clone(&stats)),
             kept: Arc::new(kept),
             executor,
             stats,

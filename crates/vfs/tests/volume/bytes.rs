@@ -93,6 +93,26 @@ fn many_readers_of_many_objects_share_a_small_budget() {
 }
 
 #[test]
+fn memory_and_requests_are_never_waited_for_in_a_circle() {
+    let job = Job::builder().files(32).sizes(60_000..62_000).large(500_000).large(500_001).build();
+    let mut options = quiet(256 << 10);
+    options.content.max_requests = 1;
+    let rig = Rig::of_job(&job, options);
+    std::thread::scope(|scope| {
+        for reader in 0..12 {
+            let (job, rig) = (&job, &rig);
+            scope.spawn(move || {
+                for step in 0..job.files().len() {
+                    let file = &job.files()[(step * 7 + reader * 11) % job.files().len()];
+                    let node = rig.node(file.path.as_ref());
+                    assert!(rig.read_all(node, 64 << 10).unwrap() == file.bytes());
+                }
+            });
+        }
+    });
+}
+
+#[test]
 fn chunked_files_read_across_their_chunks() {
     let bytes = noise(700_000, 4);
     let chunk_size = 256 << 10;

@@ -189,7 +189,7 @@ impl ContentFetch {
     ) -> Result<bool, VfsError> {
         let last = (first + SPOOL_BLOCKS).min(stream.blocks) - 1;
         let range = stream.extent(first).start..stream.extent(last).end;
-        let body = self.fetcher.open(stream.object, range).await?;
+        let body = self.block_fetcher.open(stream.object, range).await?;
         let mut input = Input { body, rest: Bytes::new() };
         for index in first..=last {
             let extent = stream.extent(index);
@@ -212,7 +212,7 @@ impl ContentFetch {
 
     /// Reads a whole object once to verify it, keeping only the hash of each block.
     async fn take_digests(&self, stream: &ObjectStream) -> Result<Backing, VfsError> {
-        let body = self.fetcher.open(stream.object, 0..stream.object.size).await?;
+        let body = self.block_fetcher.open(stream.object, 0..stream.object.size).await?;
         let mut input = Input { body, rest: Bytes::new() };
         let mut progress = Progress::default();
         let length = stream.block_bytes.min(stream.object.size);
@@ -227,7 +227,7 @@ impl ContentFetch {
         drop(reserved);
         let actual = progress.hasher.finish();
         if actual != stream.object.hash {
-            return Err(self.fetcher.mismatch(stream.object, actual));
+            return Err(self.block_fetcher.mismatch(stream.object, actual));
         }
         Ok(Backing::Digests(progress.digests.into()))
     }

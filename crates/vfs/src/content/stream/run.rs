@@ -71,7 +71,7 @@ impl ContentFetch {
     ) -> Result<(), VfsError> {
         let count = u32::try_from(leaders.len()).unwrap_or(u32::MAX).max(1);
         let range = stream.extent(first).start..stream.extent(first + count - 1).end;
-        let body = self.fetcher.open(stream.object, range).await?;
+        let body = self.block_fetcher.open(stream.object, range).await?;
         let mut input = Input { body, rest: Bytes::new() };
         for index in first.. {
             let Some(leader) = leaders.next() else { break };
@@ -103,7 +103,7 @@ impl ContentFetch {
         if let Some(expected) = digest {
             let actual = rusty_attachments_model::ContentHash::of(&bytes);
             if actual != expected {
-                return Err(self.fetcher.mismatch(stream.object, actual));
+                return Err(self.block_fetcher.mismatch(stream.object, actual));
             }
         }
         if let Backing::Poisoned(error) = &lock(&stream.state).backing {
