@@ -1,5 +1,5 @@
-//! Full paths as providers spell them, here on Linux: `/work/root`, `\work\root`, and what Wine
-//! calls it, `Z:\work\root` and `\\?\Z:\work\root`.
+//! Full paths as providers spell them, here on Linux: `/jobs/root`, `\jobs\root`, and what Wine
+//! calls it, `Z:\jobs\root` and `\\?\Z:\jobs\root`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -65,23 +65,23 @@ mod tests {
     #[test]
     fn all_spellings_of_a_path_are_one() {
         let spellings = [
-            "/work/root",
-            "/work/root/",
-            r"\work\root",
-            r"Z:\work\root\",
-            "z:/work//root",
-            r"\\?\Z:\work\root",
-            r"\\.\Z:\work\.\root",
-            r"\??\Z:\work\x\..\root",
+            "/jobs/root",
+            "/jobs/root/",
+            r"\jobs\root",
+            r"Z:\jobs\root\",
+            "z:/jobs//root",
+            r"\\?\Z:\jobs\root",
+            r"\\.\Z:\jobs\.\root",
+            r"\??\Z:\jobs\x\..\root",
         ];
         for spelling in spellings {
-            assert_eq!(host_path(&spelling.into()).unwrap(), Path::new("/work/root"), "{spelling}");
+            assert_eq!(host_path(&spelling.into()).unwrap(), Path::new("/jobs/root"), "{spelling}");
         }
         for (bad, code) in [
             ("", HResult::INVALID_ARGUMENT),
-            ("work", HResult::INVALID_ARGUMENT),
-            (r"Z:work", HResult::INVALID_ARGUMENT),
-            (r"C:\work", HResult::PATH_NOT_FOUND),
+            ("jobs", HResult::INVALID_ARGUMENT),
+            (r"Z:jobs", HResult::INVALID_ARGUMENT),
+            (r"C:\jobs", HResult::PATH_NOT_FOUND),
         ] {
             assert_eq!(host_path(&bad.into()), Err(code), "{bad}");
         }

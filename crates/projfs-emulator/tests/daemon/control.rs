@@ -39,6 +39,28 @@ fn operations_are_made_in_anybodys_name() {
 }
 
 #[test]
+fn a_read_is_of_one_content_while_the_provider_replaces_it() {
+    let daemon = Daemon::start(&[]);
+    let root = daemon.root("root");
+    let contents: [&[u8]; 2] = [b"alpha", b"omega"];
+    let provider = start(daemon.address(), &root, tree(&[("a.txt", contents[0])])).unwrap();
+    let control = daemon.control();
+    let on = control.on(root.to_str().unwrap(), somebody());
+    let opened = on.open_path("a.txt", Open::existing(Access::READ)).unwrap();
+    std::thread::scope(|scope| {
+        let updates = scope.spawn(|| {
+            let contents = contents.into_iter().cycle().skip(1).take(300);
+            contents.map(|content| provider.update("a.txt", content)).find(|code| !code.is_ok())
+        });
+        while !updates.is_finished() {
+            let read = on.read(opened.handle, 0, 5).unwrap();
+            assert!(contents.contains(&read.as_slice()), "{read:?}");
+        }
+        assert_eq!(updates.join().unwrap(), None);
+    });
+}
+
+#[test]
 fn listings_take_patterns_and_buffers() {
     let daemon = Daemon::start(&[]);
     let root = daemon.root("root");

@@ -142,7 +142,7 @@ impl Root {
     }
 
     /// The item, if its data is missing.
-    fn to_hydrate(&self, item: ItemId) -> Result<Option<Item>> {
+    pub(super) fn to_hydrate(&self, item: ItemId) -> Result<Option<Item>> {
         let item = self.to_convert(item)?;
         Ok(item.filter(|item| !item.state.contains(FileState::HYDRATED)))
     }

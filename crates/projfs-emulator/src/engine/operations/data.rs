@@ -25,15 +25,24 @@ impl Root {
     pub async fn read(&self, handle: HandleId, offset: u64, length: u32) -> Result<Vec<u8>> {
         let handle = self.handles.get(handle)?;
         handle.may(Access::READ)?;
-        let item = self.file(&handle)?;
-        let rest = item.basic.size.saturating_sub(offset);
-        if rest == 0 || length == 0 {
-            return Ok(Vec::new());
+        loop {
+            let item = self.file(&handle)?;
+            let rest = item.basic.size.saturating_sub(offset);
+            if rest == 0 || length == 0 {
+                return Ok(Vec::new());
+            }
+            self.hydrate(&handle.caller, handle.item).await?;
+            let file = self.store.data(handle.item)?;
+            let wanted = usize::try_from(rest.min(length.into())).unwrap_or(usize::MAX);
+            let read = read_at(&file, offset, wanted)
+                .map_err(|error| io_failed("reading a lower file", &error))?;
+            // Updates record the new version, which is another allocation, before they drop the data
+            // (M18): only if it is still the same, what was read is not a hole, nor of two versions.
+            let same = Arc::ptr_eq(&self.file(&handle)?.version, &item.version);
+            if same && self.to_hydrate(handle.item)?.is_none() {
+                return Ok(read);
+            }
         }
-        self.hydrate(&handle.caller, handle.item).await?;
-        let file = self.store.data(handle.item)?;
-        let wanted = usize::try_from(rest.min(length.into())).unwrap_or(usize::MAX);
-        read_at(&file, offset, wanted).map_err(|error| io_failed("reading a lower file", &error))
     }
 
     /// Writes all of it (T8, T20); an APPEND handle writes at the end.
