@@ -8,7 +8,8 @@
 //! The crate knows ProjFS and nothing of what is projected. It does not aim to be a production
 //! file system: it favours being right, repeatable and telling over being fast.
 //!
-//! * [`contract`]: the vocabulary. [`names`]: comparing and matching names as NTFS does.
+//! * [`contract`]: the vocabulary. [`names`]: comparing and matching names as NTFS does, which
+//!   providers need as well.
 //! * [`link`]: the seam between a provider's process and the driver.
 //! * [`provider`]: the library's side: the C functions, callback threads, misuse checks.
 //! * [`engine`]: the driver's side: items and their states, callbacks in their order. Speaks
@@ -25,7 +26,7 @@ pub mod daemon;
 pub mod engine;
 pub mod knobs;
 pub mod link;
-pub mod names;
+pub use ntfs_names as names;
 pub mod protocol;
 pub mod provider;
 #[cfg(target_os = "linux")]

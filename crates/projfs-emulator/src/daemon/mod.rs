@@ -44,6 +44,15 @@ impl Default for Options {
     }
 }
 
+/// Removes what daemons that died have mounted at exactly this folder; does nothing if there is
+/// none. Waits for nobody but the kernel: call it where that may block.
+///
+/// # Errors
+/// `MountedElsewhere` if a living one has it, `DeadMount` if it cannot be removed.
+pub fn clear_dead_mounts(folder: &std::path::Path) -> Result<(), DaemonError> {
+    dead_mounts::clear(folder)
+}
+
 /// A daemon that runs. Without [`Daemon::stop`], its mounts stay until the process ends, and are
 /// dead then.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use super::store::ItemId;
 use crate::contract::Wide;
-use crate::names::fold;
+use ntfs_names::fold;
 
 /// A name in its directory, folded by case.
 type Key = (ItemId, Vec<u16>);

@@ -64,7 +64,7 @@ impl Adapter {
         let mut items = self.files.items();
         items.retain(|item| {
             let attributes = self.root.attributes(*item);
-            attributes.is_ok_and(|known| crate::names::equal(known.name.units(), leaf.units()))
+            attributes.is_ok_and(|known| ntfs_names::equal(known.name.units(), leaf.units()))
         });
         items
     }

@@ -13,7 +13,7 @@ use crate::engine::ItemId;
 use crate::engine::session::Session;
 use crate::engine::store::{Found, Item};
 use crate::link::{EntryBudget, Process};
-use crate::names::equal;
+use ntfs_names::equal;
 
 /// A directory handle's session; made by its first query.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::contract::Wide;
-use crate::names::compare;
+use ntfs_names::compare;
 
 /// One step of a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

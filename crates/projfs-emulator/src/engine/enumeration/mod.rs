@@ -24,7 +24,7 @@ use super::{Access, HandleId};
 pub use crate::contract::operations::{Entry, Query};
 use crate::contract::{FileState, HResult, Result, Wide};
 use crate::link::Process;
-use crate::names::equal;
+use ntfs_names::equal;
 
 impl Root {
     /// Next entries of a directory handle, `.` and `..` first (F14).

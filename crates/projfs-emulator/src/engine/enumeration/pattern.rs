@@ -1,7 +1,7 @@
 //! The search expression of a pass.
 
 use crate::contract::Wide;
-use crate::names::matches;
+use ntfs_names::matches;
 
 const STAR: &[u16] = &[b'*' as u16];
 

@@ -14,7 +14,7 @@ use crate::engine::root::Root;
 use crate::engine::session::Session;
 use crate::engine::store::Item;
 use crate::link::Process;
-use crate::names::{Unopenable, compare, unopenable};
+use ntfs_names::{Unopenable, compare, unopenable};
 
 /// What a provider lists of a directory: one session, and its present pass.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use super::session::{About, Event, Session};
 use super::store::{Item, ItemId};
 use crate::contract::{FileState, Guid, HResult, Notification, Result};
 use crate::link::{Process, Request};
-use crate::names::equal;
+use ntfs_names::equal;
 
 /// The files that are being hydrated or made full.
 #[derive(Debug, Default)]

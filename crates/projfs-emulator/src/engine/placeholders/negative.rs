@@ -11,7 +11,7 @@ use tokio::sync::futures::Notified;
 
 use crate::contract::Wide;
 use crate::engine::session::Session;
-use crate::names::fold;
+use ntfs_names::fold;
 
 /// How many paths of each kind are kept; those beyond are asked for again, and checked less.
 const MOST: usize = 100_000;

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::contract::Wide;
 use crate::engine::ItemId;
-use crate::names::fold;
+use ntfs_names::fold;
 
 /// A directory and a folded name.
 type Key = (ItemId, Vec<u16>);

@@ -4,7 +4,7 @@ use crate::contract::{FileState, HResult, PlaceholderInfo, Result, Wide};
 use crate::engine::root::Root;
 use crate::engine::session::Session;
 use crate::engine::store::{Item, ItemId, NewPlaceholder};
-use crate::names::unopenable;
+use ntfs_names::unopenable;
 
 impl Root {
     /// PrjWritePlaceholderInfo(2) (B6, B7, H2, H8, G9, G10). The name is on disk in the spelling of

@@ -9,7 +9,7 @@ use super::Event;
 use crate::contract::{HResult, NotificationMapping, NotifyMask, Result, Wide};
 use crate::engine::ItemId;
 use crate::link::StartRequest;
-use crate::names::fold;
+use ntfs_names::fold;
 
 /// What a provider wants to be told.
 #[derive(Debug)]

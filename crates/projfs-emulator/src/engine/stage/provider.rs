@@ -11,8 +11,8 @@ use crate::engine::Task;
 use crate::engine::root::Root;
 use crate::engine::session::Session;
 use crate::link::{Command, Completion, EntryBudget, Provider, Reply, Request};
-use crate::names::{compare, fold, matches};
 use crate::scheduler::Scheduler;
+use ntfs_names::{compare, fold, matches};
 
 /// What a test makes a provider do in place of the right thing; `None` leaves it to that.
 type Hook = Arc<dyn Fn(&Act) -> Option<Task> + Send + Sync>;

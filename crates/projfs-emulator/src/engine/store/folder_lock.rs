@@ -14,7 +14,14 @@ use crate::contract::{HResult, Result};
 #[derive(Debug)]
 pub(in crate::engine) struct FolderLock {
     /// Opened for the lock alone, so that nobody else's copy keeps it.
-    _folder: File,
+    folder: File,
+}
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Not left to the close: a process that is being started may have a copy for a moment.
+        let _ = flock(&self.folder, FlockOperation::Unlock);
+    }
 }
 
 impl FolderLock {
@@ -34,6 +41,6 @@ impl FolderLock {
             Err(error) => tracing::warn!(%error, "'{}' cannot be locked", folder.display()),
             Ok(()) => {}
         }
-        Ok(Self { _folder: file })
+        Ok(Self { folder: file })
     }
 }

@@ -383,5 +383,5 @@ fn same(stat: Stat, inode: Inode) -> rustix::io::Result<Stat> {
 
 /// A name as all its spellings have it; the order of these is NTFS's.
 fn fold(name: &Wide) -> Folded {
-    crate::names::fold(name.units())
+    ntfs_names::fold(name.units())
 }

@@ -8,7 +8,7 @@ use crate::contract::Wide;
 use crate::contract::operations::Query;
 use crate::engine::stage::Stage;
 use crate::link::EntryBudget;
-use crate::names::{compare, fold, matches};
+use ntfs_names::{compare, fold, matches};
 
 /// What a name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,8 @@
 //! here fails, and no name or pattern, however long or hostile, costs more than the product of
 //! their lengths.
 
+#![forbid(unsafe_code)]
+
 mod compare;
 mod upcase;
 mod upcase_table;
