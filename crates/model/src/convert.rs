@@ -76,13 +76,6 @@ impl Manifest {
         Found::Nothing
     }
 
-    fn is_folder(&self, path: PathRef<'_>) -> bool {
-        let mut inside = PathBuf::from(path);
-        inside.push(PathRef::from_wtf8(b""));
-        let at = self.table.find(inside.as_ref()).unwrap_or_else(|at| at);
-        self.table.records.get(at).is_some_and(|record| self.table.path(record).is_below(path))
-    }
-
     /// `path` with the deepest parent that is a link replaced by the link's target.
     fn replace_link_on_the_way(&self, path: PathRef<'_>) -> Option<PathBuf> {
         let mut folder = path.parent();

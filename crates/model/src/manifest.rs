@@ -6,7 +6,7 @@
 use crate::check::tree;
 use crate::error::ManifestError;
 use crate::hash::ContentHash;
-use crate::path::PathRef;
+use crate::path::{PathBuf, PathRef};
 use crate::table::EntryTable;
 
 /// The wire format that a manifest was read from or is to be written in.
@@ -247,6 +247,19 @@ impl Manifest {
     pub fn get(&self, path: PathRef<'_>) -> Option<Entry<'_>> {
         let index = self.table.find(path).ok()?;
         self.table.records.get(index).map(|record| self.table.resolve(record, self.chunk_size))
+    }
+
+    /// Whether there is a folder at `path`: an entry that says so, or one below it.
+    #[must_use]
+    pub fn is_folder(&self, path: PathRef<'_>) -> bool {
+        if let Some(entry) = self.get(path) {
+            return entry.kind == EntryKind::Directory;
+        }
+        let mut inside = PathBuf::from(path);
+        inside.push(PathRef::from_wtf8(b""));
+        let first = self.table.find(inside.as_ref()).unwrap_or_else(|place| place);
+        let first = self.table.records.get(first);
+        first.is_some_and(|record| self.table.path(record).is_below(path))
     }
 
     /// Makes sure that all entries can exist at once.

@@ -112,6 +112,21 @@ pub async fn put_if_absent(
         Ok(_) | Err(StorageError::NotFound { .. }) => {}
         Err(error) => return Err(error),
     }
+    put(client, hash, payload).await?;
+    Ok(Stored::Uploaded)
+}
+
+/// Stores the content of `hash` under its current key, whatever is there.
+///
+/// # Errors
+/// [`StorageError::Corrupt`] if the payload does not hash to `hash`; nothing is uploaded then. The
+/// other kinds as they apply.
+pub async fn put(
+    client: &dyn StorageClient,
+    hash: ContentHash,
+    payload: Payload,
+) -> Result<(), StorageError> {
+    let key = object_key(hash);
     let actual = match &payload {
         Payload::Bytes(bytes) => ContentHash::of(bytes),
         Payload::File(path) => hash_file(path.clone()).await?,
@@ -120,8 +135,7 @@ pub async fn put_if_absent(
         let reason = format!("the bytes to upload have the hash {actual}: the file has changed");
         return Err(StorageError::Corrupt { key, reason });
     }
-    client.put(&key, payload).await?;
-    Ok(Stored::Uploaded)
+    client.put(&key, payload).await
 }
 
 async fn hash_file(path: PathBuf) -> Result<ContentHash, StorageError> {

@@ -94,6 +94,25 @@ pub trait StorageClient: fmt::Debug + Send + Sync + 'static {
     /// As the kinds of [`StorageError`] say.
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError>;
 
+    /// Stores an object with user metadata beside it: names in lower case with `-`, values in
+    /// printable ASCII, 2 KiB in all, as S3 has it. An empty list is a plain [`put`](Self::put).
+    ///
+    /// # Errors
+    /// [`StorageError::Unsupported`] where a store keeps none, which is the default: an object
+    /// that is worth nothing without its metadata must not be stored without. Else as
+    /// [`put`](Self::put).
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        payload: Payload,
+        metadata: &[(String, String)],
+    ) -> Result<(), StorageError> {
+        if metadata.is_empty() {
+            return self.put(key, payload).await;
+        }
+        Err(StorageError::Unsupported { operation: "keep metadata", key: key.to_owned() })
+    }
+
     /// All objects whose key starts with `prefix`, in key order.
     ///
     /// # Errors

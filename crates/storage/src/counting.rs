@@ -127,9 +127,18 @@ impl StorageClient for CountingStore {
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+        self.put_with_metadata(key, payload, &[]).await
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        payload: Payload,
+        metadata: &[(String, String)],
+    ) -> Result<(), StorageError> {
         Counters::add(&self.counters.puts, 1);
         let size = self.counters.watch(payload.size().await)?;
-        self.counters.watch(self.inner.put(key, payload).await)?;
+        self.counters.watch(self.inner.put_with_metadata(key, payload, metadata).await)?;
         Counters::add(&self.counters.bytes_written, size);
         Ok(())
     }

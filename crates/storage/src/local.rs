@@ -122,6 +122,20 @@ impl StorageClient for LocalStore {
         blocking("write an object", move || store.publish(&path, &payload)).await
     }
 
+    /// The metadata is not kept: whoever reads metadata reads it from S3, and a folder of objects
+    /// should hold nothing else.
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        payload: Payload,
+        metadata: &[(String, String)],
+    ) -> Result<(), StorageError> {
+        if !metadata.is_empty() {
+            tracing::debug!(key, entries = metadata.len(), "a folder keeps no metadata");
+        }
+        self.put(key, payload).await
+    }
+
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StorageError> {
         check_prefix(prefix)?;
         let (root, prefix) = (Arc::clone(&self.root), prefix.to_owned());

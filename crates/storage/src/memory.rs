@@ -13,7 +13,13 @@ use crate::key::{check_key, check_prefix};
 /// Objects in a map. Holds everything for as long as it lives.
 #[derive(Default)]
 pub struct MemoryStore {
-    objects: Mutex<BTreeMap<String, Bytes>>,
+    objects: Mutex<BTreeMap<String, Stored>>,
+}
+
+#[derive(Clone)]
+struct Stored {
+    bytes: Bytes,
+    metadata: Vec<(String, String)>,
 }
 
 impl MemoryStore {
@@ -23,13 +29,19 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Bytes>> {
+    /// The metadata that an object was stored with; `None` if there is no such object.
+    #[must_use]
+    pub fn metadata(&self, key: &str) -> Option<Vec<(String, String)>> {
+        self.objects().get(key).map(|stored| stored.metadata.clone())
+    }
+
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Stored>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn object(&self, key: &str) -> Result<Bytes, StorageError> {
         check_key(key)?;
-        let found = self.objects().get(key).cloned();
+        let found = self.objects().get(key).map(|stored| stored.bytes.clone());
         found.ok_or_else(|| StorageError::NotFound { key: key.to_owned() })
     }
 }
@@ -57,6 +69,15 @@ impl StorageClient for MemoryStore {
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+        self.put_with_metadata(key, payload, &[]).await
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        payload: Payload,
+        metadata: &[(String, String)],
+    ) -> Result<(), StorageError> {
         check_key(key)?;
         let bytes = match payload {
             Payload::Bytes(bytes) => bytes,
@@ -65,7 +86,7 @@ impl StorageClient for MemoryStore {
                 .map_err(|error| StorageError::io(format!("read '{}'", path.display()), &error))?
                 .into(),
         };
-        self.objects().insert(key.to_owned(), bytes);
+        self.objects().insert(key.to_owned(), Stored { bytes, metadata: metadata.to_vec() });
         Ok(())
     }
 
@@ -75,7 +96,7 @@ impl StorageClient for MemoryStore {
         let listed =
             objects.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
         Ok(listed
-            .map(|(key, bytes)| ObjectInfo { key: key.clone(), size: bytes.len() as u64 })
+            .map(|(key, stored)| ObjectInfo { key: key.clone(), size: stored.bytes.len() as u64 })
             .collect())
     }
 }

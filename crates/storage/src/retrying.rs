@@ -114,7 +114,16 @@ impl StorageClient for RetryingStore {
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
-        self.retry(|| self.inner.put(key, payload.clone())).await
+        self.put_with_metadata(key, payload, &[]).await
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        payload: Payload,
+        metadata: &[(String, String)],
+    ) -> Result<(), StorageError> {
+        self.retry(|| self.inner.put_with_metadata(key, payload.clone(), metadata)).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StorageError> {

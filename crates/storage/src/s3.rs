@@ -185,8 +185,17 @@ impl StorageClient for S3Store {
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+        self.put_with_metadata(key, payload, &[]).await
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        payload: Payload,
+        metadata: &[(String, String)],
+    ) -> Result<(), StorageError> {
         check_key(key)?;
-        upload::upload(self, key, payload).await
+        upload::upload(self, key, payload, metadata).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StorageError> {

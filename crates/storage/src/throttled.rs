@@ -96,9 +96,18 @@ impl StorageClient for ThrottledStore {
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+        self.put_with_metadata(key, payload, &[]).await
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        payload: Payload,
+        metadata: &[(String, String)],
+    ) -> Result<(), StorageError> {
         let size = payload.size().await?;
         sleep(self.throttle.latency + self.throttle.duration(size)).await;
-        self.inner.put(key, payload).await
+        self.inner.put_with_metadata(key, payload, metadata).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StorageError> {

@@ -82,6 +82,27 @@ async fn conforms_on_a_moto_server() {
 }
 
 #[tokio::test]
+async fn metadata_is_sent_with_whole_objects_and_with_parts() {
+    let server = RawServer::start(|request| {
+        let begins = request.method == "PUT" || request.target.contains("uploads");
+        let sent = request.header("x-amz-meta-asset-root");
+        assert_eq!(sent, begins.then_some("/mnt/a job"), "{} {}", request.method, request.target);
+        match begins && request.method == "POST" {
+            true => RawReply::s3_error(403, "AccessDenied", "enough seen"),
+            false => RawReply::object(request, b""),
+        }
+    });
+    let store = connect(options(server.endpoint())).await;
+    let metadata = [("asset-root".to_owned(), "/mnt/a job".to_owned())];
+    let small = Payload::Bytes(Bytes::from_static(b"x"));
+    store.put_with_metadata("small", small, &metadata).await.unwrap();
+    let large = Payload::Bytes(vec![0; 9 << 20].into());
+    let error = store.put_with_metadata("large", large, &metadata).await.unwrap_err();
+    assert!(matches!(error, StorageError::AccessDenied { .. }), "{error:?}");
+    assert_eq!(server.requests(), 2);
+}
+
+#[tokio::test]
 async fn wrong_keys_are_denied() {
     let server = S3Server::start(&["bucket"]);
     let mut options = options(server.endpoint());

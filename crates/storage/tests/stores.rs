@@ -10,8 +10,9 @@ use bytes::Bytes;
 use rusty_attachments_model::ContentHash;
 use rusty_attachments_storage::cas::{self, Stored};
 use rusty_attachments_storage::{
-    CountingStore, LocalStore, MemoryStore, OpenOptions, Payload, RetryPolicy, RetryingStore,
-    StorageClient, StorageError, Throttle, ThrottledStore, open_store,
+    ByteRange, CountingStore, LocalStore, MemoryStore, Object, ObjectInfo, OpenOptions, Payload,
+    RetryPolicy, RetryingStore, StorageClient, StorageError, Throttle, ThrottledStore, async_trait,
+    open_store,
 };
 use rusty_attachments_testkit::{Fault, FaultKind, FaultyStore, Operation, store_conformance};
 
@@ -42,6 +43,48 @@ async fn wrappers_conform() {
     let store = Arc::new(CountingStore::with_keys(store));
     let store = RetryingStore::new(store, RetryPolicy::default());
     store_conformance(&store, "a").await;
+}
+
+/// A store of three methods, as users write them.
+#[derive(Debug)]
+struct Plain(MemoryStore);
+
+#[async_trait]
+impl StorageClient for Plain {
+    async fn get(&self, key: &str, range: Option<ByteRange>) -> Result<Object, StorageError> {
+        self.0.get(key, range).await
+    }
+
+    async fn head(&self, key: &str) -> Result<ObjectInfo, StorageError> {
+        self.0.head(key).await
+    }
+
+    async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+        self.0.put(key, payload).await
+    }
+}
+
+#[tokio::test]
+async fn metadata_passes_every_wrapper_or_is_refused() {
+    let metadata = [("asset-root".to_owned(), "/job".to_owned())];
+    let wrap = |inner: Arc<dyn StorageClient>| {
+        let store = Arc::new(FaultyStore::new(inner));
+        let store = Arc::new(ThrottledStore::new(store, Throttle::default()));
+        let store = Arc::new(CountingStore::new(store));
+        RetryingStore::new(store, RetryPolicy::default())
+    };
+    let memory = Arc::new(MemoryStore::new());
+    let store = wrap(Arc::clone(&memory) as Arc<dyn StorageClient>);
+    store.put_with_metadata("with", payload(b"x"), &metadata).await.unwrap();
+    store.put("without", payload(b"x")).await.unwrap();
+    assert_eq!(memory.metadata("with").unwrap(), metadata);
+    assert_eq!(memory.metadata("without").unwrap(), []);
+
+    let plain = wrap(Arc::new(Plain(MemoryStore::new())));
+    store_conformance(&plain, "a").await;
+    let error = plain.put_with_metadata("with", payload(b"x"), &metadata).await.unwrap_err();
+    assert!(matches!(error, StorageError::Unsupported { .. }), "{error:?}");
+    assert!(plain.head("with").await.is_err());
 }
 
 fn temporary_files(folder: &Path) -> usize {

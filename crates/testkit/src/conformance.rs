@@ -25,6 +25,7 @@ pub async fn store_conformance(store: &dyn StorageClient, prefix: &str) {
     suite.bytes_come_back().await;
     suite.ranges_are_exact().await;
     suite.files_are_stored().await;
+    suite.metadata_is_no_part_of_the_bytes().await;
     suite.odd_keys_are_kept_apart().await;
     suite.bad_keys_are_refused().await;
     suite.listing_is_complete_and_sorted().await;
@@ -125,6 +126,26 @@ impl Suite<'_> {
         let error = self.store.put(&key, payload).await.unwrap_err();
         assert!(matches!(error, StorageError::Io { .. }), "a missing file: {error:?}");
         assert_not_found(&self.store.head(&key).await.map(|_| ()), &key);
+    }
+
+    /// A store takes metadata, or refuses it and stores nothing.
+    async fn metadata_is_no_part_of_the_bytes(&self) {
+        let metadata = [("asset-root".to_owned(), "/mnt/a job".to_owned())];
+        for len in [3, BIG_BYTES] {
+            let key = self.key(&format!("metadata/{len}"));
+            let bytes = pattern(len, 13);
+            let payload = Payload::Bytes(bytes.clone().into());
+            match self.store.put_with_metadata(&key, payload, &metadata).await {
+                Ok(()) => assert!(self.get(&key, None).await.1 == bytes, "content of {key}"),
+                Err(StorageError::Unsupported { .. }) => {
+                    assert_not_found(&self.store.head(&key).await.map(|_| ()), &key);
+                }
+                Err(error) => panic!("put {key:?} with metadata: {error}"),
+            }
+        }
+        let (key, payload) = (self.key("metadata/none"), Payload::Bytes(Bytes::from_static(b"x")));
+        self.store.put_with_metadata(&key, payload, &[]).await.unwrap();
+        assert_eq!(self.get(&key, None).await.1, "x");
     }
 
     async fn odd_keys_are_kept_apart(&self) {

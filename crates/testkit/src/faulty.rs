@@ -312,8 +312,17 @@ impl StorageClient for FaultyStore {
     }
 
     async fn put(&self, key: &str, payload: Payload) -> Result<(), StorageError> {
+        self.put_with_metadata(key, payload, &[]).await
+    }
+
+    async fn put_with_metadata(
+        &self,
+        key: &str,
+        payload: Payload,
+        metadata: &[(String, String)],
+    ) -> Result<(), StorageError> {
         self.enter(Operation::Put, key).await?;
-        self.inner.put(key, payload).await
+        self.inner.put_with_metadata(key, payload, metadata).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>, StorageError> {

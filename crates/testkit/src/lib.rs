@@ -7,6 +7,8 @@
 
 mod conformance;
 mod faulty;
+#[cfg(unix)]
+pub mod folder_conformance;
 pub mod job;
 #[cfg(unix)]
 pub mod python;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusty_attachments_model::{
-    Content, ContentHash, Entry, EntryKind, File, Format, Manifest, ManifestBuilder, PathRef,
+    Content, ContentHash, Entry, EntryKind, File, Format, Kind, Manifest, ManifestBuilder, PathRef,
+    PathStyle, Spec,
 };
 use rusty_attachments_storage::{CountingStore, MemoryStore, Payload, StorageClient, cas};
 use rusty_attachments_vfs::{
@@ -23,6 +24,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Rig {
     /// The volume itself.
     pub volume: Arc<ManifestVolume>,
+    store: Arc<MemoryStore>,
     /// Its store, where faults are armed.
     pub faults: Arc<FaultyStore>,
     /// Behind the faults: what was really asked for.
@@ -59,12 +61,13 @@ impl Rig {
     /// A volume of `manifest` over `store`.
     #[must_use]
     pub fn new(manifest: &Manifest, store: Arc<MemoryStore>, options: VolumeOptions) -> Self {
-        let counts = Arc::new(CountingStore::with_keys(store));
+        let counts =
+            Arc::new(CountingStore::with_keys(Arc::clone(&store) as Arc<dyn StorageClient>));
         let faults = Arc::new(FaultyStore::new(Arc::clone(&counts) as Arc<dyn StorageClient>));
         let client = Arc::clone(&faults) as Arc<dyn StorageClient>;
         let executor = Arc::new(AsyncExecutor::new(ExecutorConfig::default()).unwrap());
         let volume = ManifestVolume::new(manifest, client, options, Arc::clone(&executor)).unwrap();
-        Self { volume, faults, counts, executor }
+        Self { volume, store, faults, counts, executor }
     }
 
     /// A volume of a job whose store is filled.
@@ -83,6 +86,37 @@ impl Rig {
         let payload = Payload::Bytes(bytes.to_vec().into());
         block_on(store.put(&cas::object_key(hash), payload)).unwrap();
         Self::new(&one_file(hash, bytes.len() as u64), store, options)
+    }
+
+    /// A volume of one file called `f`, in an object for every `chunk_size` bytes.
+    #[must_use]
+    pub fn of_chunks(bytes: &[u8], chunk_size: usize, options: VolumeOptions) -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let kept = |chunk: &[u8]| {
+            let hash = ContentHash::of(chunk);
+            let payload = Payload::Bytes(chunk.to_vec().into());
+            block_on(store.put(&cas::object_key(hash), payload)).unwrap();
+            hash
+        };
+        let hashes: Vec<_> = bytes.chunks(chunk_size).map(kept).collect();
+        let spec = Spec { style: PathStyle::Relative, kind: Kind::Snapshot };
+        let chunk_size = chunk_size as u64;
+        let mut builder = ManifestBuilder::new(Format::V2025(spec)).with_chunk_size(chunk_size);
+        let content = Content::Chunked { chunk_size, hashes: &hashes };
+        let file = File { size: bytes.len() as u64, mtime_us: 0, runnable: true, content };
+        builder.push(Entry { path: PathRef::from("f"), kind: EntryKind::File(file) }).unwrap();
+        Self::new(&builder.build().unwrap(), store, options)
+    }
+
+    /// Puts an object into the store.
+    pub fn put(&self, bytes: &[u8]) {
+        self.put_as(ContentHash::of(bytes), bytes);
+    }
+
+    /// Puts an object into the store under a hash that it need not have.
+    pub fn put_as(&self, hash: ContentHash, bytes: &[u8]) {
+        let payload = Payload::Bytes(bytes.to_vec().into());
+        block_on(self.store.put(&cas::object_key(hash), payload)).unwrap();
     }
 
     /// The node at `path`, which must be there.

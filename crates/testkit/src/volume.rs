@@ -3,185 +3,25 @@
 //! It keeps a nested tree, answers from it, counts what it is asked, and does on demand what a bad
 //! day does: hold reads back until the test lets them go, fail them, answer short, or panic.
 
+mod tree;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use parking_lot::Mutex;
-use rusty_attachments_model::{PathBuf, PathRef};
+use rusty_attachments_model::{ContentHash, PathRef};
 use rusty_attachments_vfs::{
-    Attributes, DirectoryListing, InvalidationWatcher, ListedEntry, NodeId, NodeKind, Outcome,
-    ReadData, Usage, VfsError, VfsErrorKind, Volume,
+    Attributes, COPY_PIECE_BYTES, ContentIdentity, DirectoryListing, InvalidationWatcher,
+    ListedEntry, NodeId, NodeKind, Outcome, ReadData, Usage, VfsError, VfsErrorKind, Volume,
 };
 use tokio::sync::watch;
 
-/// A file's bytes: given, or computed from the offset so that huge files cost nothing.
-#[derive(Clone, Debug)]
-pub enum Content {
-    /// These bytes.
-    Bytes(Bytes),
-    /// So many bytes of [`pattern`].
-    Pattern(u64),
-}
-
-impl Content {
-    /// How many bytes there are.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Pattern(size) => *size,
-        }
-    }
-
-    /// The bytes from `offset` on, at most `length`.
-    #[must_use]
-    pub fn read(&self, offset: u64, length: usize) -> Bytes {
-        let end = self.size().min(offset.saturating_add(length as u64));
-        if offset >= end {
-            return Bytes::new();
-        }
-        match self {
-            Self::Bytes(bytes) => bytes.slice(offset as usize..end as usize),
-            Self::Pattern(_) => pattern(offset, (end - offset) as usize).into(),
-        }
-    }
-}
-
-/// `length` bytes of an endless text in which each 8 bytes hold their own offset, little endian.
-#[must_use]
-pub fn pattern(offset: u64, length: usize) -> Vec<u8> {
-    let first = offset / 8 * 8;
-    let skip = (offset - first) as usize;
-    let words = (skip + length).div_ceil(8) as u64;
-    let text: Vec<u8> = (0..words).flat_map(|word| (first + word * 8).to_le_bytes()).collect();
-    text[skip..skip + length].to_vec()
-}
-
-/// A node of the tree that a [`ReferenceVolume`] is made of.
-#[derive(Clone, Debug)]
-pub enum Entry {
-    /// A folder.
-    Directory {
-        /// What it holds, by name.
-        children: BTreeMap<Name, Entry>,
-        /// Microseconds since the epoch.
-        mtime_us: i64,
-    },
-    /// A regular file.
-    File {
-        /// Its bytes.
-        content: Content,
-        /// Microseconds since the epoch.
-        mtime_us: i64,
-        /// The execute bit.
-        executable: bool,
-    },
-    /// A symbolic link.
-    Symlink {
-        /// Where it leads, as written in the link.
-        target: Vec<u8>,
-    },
-}
-
-/// A name in WTF-8, ordered by its bytes.
-pub type Name = Vec<u8>;
-
-/// The modification time of whatever the test gives none: 2024-01-02T03:04:05.678901Z.
-pub const DEFAULT_MTIME_US: i64 = 1_704_164_645_678_901;
-
-/// Builds the tree of a [`ReferenceVolume`] path by path, parents made as needed.
-#[derive(Clone, Debug)]
-pub struct Tree(BTreeMap<Name, Entry>);
-
-impl Default for Tree {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Tree {
-    /// An empty root folder.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(BTreeMap::new())
-    }
-
-    /// Adds an entry at a slash-separated path.
-    #[must_use]
-    pub fn with(mut self, path: impl Into<PathBuf>, entry: Entry) -> Self {
-        let path = path.into();
-        let mut names: Vec<Name> =
-            path.as_ref().components().map(|name| name.as_wtf8().to_vec()).collect();
-        let last = names.pop().unwrap_or_default();
-        let mut folder = &mut self.0;
-        for name in names {
-            let child = folder.entry(name).or_insert_with(|| Entry::Directory {
-                children: BTreeMap::new(),
-                mtime_us: DEFAULT_MTIME_US,
-            });
-            let Entry::Directory { children, .. } = child else {
-                panic!("a file is in the way of {path}");
-            };
-            folder = children;
-        }
-        folder.insert(last, entry);
-        self
-    }
-
-    /// Adds a file.
-    #[must_use]
-    pub fn file(self, path: impl Into<PathBuf>, bytes: impl Into<Bytes>) -> Self {
-        self.content(path, Content::Bytes(bytes.into()), DEFAULT_MTIME_US, false)
-    }
-
-    /// Adds a file of `size` bytes of [`pattern`].
-    #[must_use]
-    pub fn pattern(self, path: impl Into<PathBuf>, size: u64) -> Self {
-        self.content(path, Content::Pattern(size), DEFAULT_MTIME_US, false)
-    }
-
-    /// Adds a file that may be executed.
-    #[must_use]
-    pub fn executable(self, path: impl Into<PathBuf>, bytes: impl Into<Bytes>) -> Self {
-        self.content(path, Content::Bytes(bytes.into()), DEFAULT_MTIME_US, true)
-    }
-
-    /// Adds a file with everything given.
-    #[must_use]
-    pub fn content(
-        self,
-        path: impl Into<PathBuf>,
-        content: Content,
-        mtime_us: i64,
-        executable: bool,
-    ) -> Self {
-        self.with(path, Entry::File { content, mtime_us, executable })
-    }
-
-    /// Adds a symbolic link.
-    #[must_use]
-    pub fn link(self, path: impl Into<PathBuf>, target: impl Into<Vec<u8>>) -> Self {
-        self.with(path, Entry::Symlink { target: target.into() })
-    }
-
-    /// Adds an empty folder.
-    #[must_use]
-    pub fn directory(self, path: impl Into<PathBuf>) -> Self {
-        let (children, mtime_us) = (BTreeMap::new(), DEFAULT_MTIME_US);
-        self.with(path, Entry::Directory { children, mtime_us })
-    }
-
-    /// The volume of this tree.
-    #[must_use]
-    pub fn build(self) -> Arc<ReferenceVolume> {
-        ReferenceVolume::new(self.0)
-    }
-}
+pub use self::tree::{Content, DEFAULT_MTIME_US, Entry, Name, Tree, pattern};
 
 #[derive(Debug)]
 struct Node {
@@ -192,7 +32,7 @@ struct Node {
 #[derive(Debug)]
 enum Body {
     Directory(Arc<Listing>),
-    File(Content),
+    File(Content, ContentIdentity),
     Symlink(Vec<u8>),
 }
 
@@ -224,7 +64,9 @@ pub struct Counts {
     pub lookups: AtomicU64,
     /// Calls of `children`.
     pub listings: AtomicU64,
-    /// Calls of `read`.
+    /// Calls of `progress` while bytes seem to arrive.
+    pub progress: AtomicU64,
+    /// Calls of `read` and `read_content`.
     pub reads: AtomicU64,
     /// Bytes given out by `read`.
     pub bytes: AtomicU64,
@@ -235,7 +77,7 @@ pub struct Counts {
 /// What shall happen to the reads of one file.
 #[derive(Clone, Debug)]
 enum Trouble {
-    Fails(VfsErrorKind),
+    Fails { from: u64, kind: VfsErrorKind },
     Short(usize),
     Panics,
 }
@@ -243,6 +85,7 @@ enum Trouble {
 /// The volume. See the module.
 pub struct ReferenceVolume {
     nodes: Vec<Node>,
+    by_content: HashMap<ContentIdentity, NodeId>,
     bytes: u64,
     gates: Mutex<HashMap<NodeId, watch::Sender<GateState>>>,
     trouble: Mutex<HashMap<NodeId, Trouble>>,
@@ -250,6 +93,8 @@ pub struct ReferenceVolume {
     watcher: Mutex<Option<Arc<InvalidationWatcher>>>,
     /// What front ends asked for.
     pub counts: Counts,
+    /// Whether bytes seem to arrive all the time: each call of `progress` gives another number.
+    pub flowing: AtomicBool,
 }
 
 impl fmt::Debug for ReferenceVolume {
@@ -272,6 +117,7 @@ impl ReferenceVolume {
         let mut nodes: BTreeMap<NodeId, Node> = BTreeMap::new();
         let mut next = 2;
         let mut bytes = 0;
+        let mut by_content = HashMap::new();
         let folder = |node, mtime_us| Attributes {
             node,
             kind: NodeKind::Directory,
@@ -302,7 +148,9 @@ impl ReferenceVolume {
                         bytes += content.size();
                         let size = content.size();
                         let attributes = leaf(NodeKind::File, size, mtime_us, executable);
-                        (attributes, Some(Body::File(content)))
+                        let identity = identity(child, &content);
+                        by_content.entry(identity).or_insert(child);
+                        (attributes, Some(Body::File(content, identity)))
                     }
                     Entry::Symlink { target } => {
                         let size = target.len() as u64;
@@ -320,12 +168,14 @@ impl ReferenceVolume {
         }
         Arc::new(Self {
             nodes: nodes.into_values().collect(),
+            by_content,
             bytes,
             gates: Mutex::default(),
             trouble: Mutex::default(),
             local: Mutex::default(),
             watcher: Mutex::default(),
             counts: Counts::default(),
+            flowing: AtomicBool::new(false),
         })
     }
 
@@ -351,9 +201,14 @@ impl ReferenceVolume {
         ReadGate { volume: Arc::clone(self), node, sender }
     }
 
-    /// Makes reads of a file fail from now on.
+    /// Makes reads of a file, or listings of a folder, fail from now on.
     pub fn fail(&self, path: &str, kind: VfsErrorKind) {
-        self.trouble.lock().insert(self.node(path), Trouble::Fails(kind));
+        self.fail_from(path, 0, kind);
+    }
+
+    /// Makes reads of a file at or after offset `from` fail from now on.
+    pub fn fail_from(&self, path: &str, from: u64, kind: VfsErrorKind) {
+        self.trouble.lock().insert(self.node(path), Trouble::Fails { from, kind });
     }
 
     /// Makes reads of a file panic from now on.
@@ -414,6 +269,16 @@ impl ReferenceVolume {
     }
 }
 
+/// True for given bytes; patterns have one of their own in every file, for bytes that are computed
+/// would cost too much to hash.
+fn identity(node: NodeId, content: &Content) -> ContentIdentity {
+    let hash = match content {
+        Content::Bytes(bytes) => ContentHash::of(bytes),
+        Content::Pattern(_) => ContentHash::of(&node.0.to_le_bytes()),
+    };
+    ContentIdentity { size: content.size(), chunk_size: None, hash }
+}
+
 fn answer(
     content: &Content,
     trouble: Option<Trouble>,
@@ -421,9 +286,11 @@ fn answer(
     length: usize,
 ) -> Result<ReadData, VfsError> {
     match trouble {
-        None => Ok(content.read(offset, length).into()),
+        Some(Trouble::Fails { from, kind }) if offset >= from => {
+            Err(VfsError::new(kind, format!("injected {kind:?}")))
+        }
+        None | Some(Trouble::Fails { .. }) => Ok(content.read(offset, length).into()),
         Some(Trouble::Short(most)) => Ok(content.read(offset, length.min(most)).into()),
-        Some(Trouble::Fails(kind)) => Err(VfsError::new(kind, format!("injected {kind:?}"))),
         Some(Trouble::Panics) => panic!("injected panic"),
     }
 }
@@ -440,6 +307,9 @@ impl Volume for ReferenceVolume {
 
     fn children(&self, directory: NodeId) -> Result<Arc<dyn DirectoryListing>, VfsError> {
         self.counts.listings.fetch_add(1, Ordering::Relaxed);
+        if let Some(Trouble::Fails { kind, .. }) = self.trouble(directory) {
+            return Err(VfsError::new(kind, "listings fail in this test"));
+        }
         Ok(Arc::clone(self.listing(directory)?) as Arc<dyn DirectoryListing>)
     }
 
@@ -455,7 +325,7 @@ impl Volume for ReferenceVolume {
     fn read(&self, node: NodeId, offset: u64, length: usize) -> Outcome<ReadData> {
         self.counts.reads.fetch_add(1, Ordering::Relaxed);
         let content = match self.get(node).map(|node| &node.body) {
-            Ok(Body::File(content)) => content.clone(),
+            Ok(Body::File(content, _)) => content.clone(),
             Ok(_) => {
                 let message = format!("node {} is no file", node.0);
                 return Outcome::Ready(Err(VfsError::new(VfsErrorKind::IsDirectory, message)));
@@ -469,12 +339,59 @@ impl Volume for ReferenceVolume {
             return Outcome::Ready(answer(&content, trouble, offset, length));
         };
         Outcome::Pending(Box::pin(async move {
-            let mut states = gate.subscribe();
-            let _waiting = Waiting::at(&gate);
-            // A gate that is dropped is open.
-            let _ = states.wait_for(|state| state.open).await;
+            pass(&gate).await;
             answer(&content, trouble, offset, length)
         }))
+    }
+
+    fn content_identity(&self, node: NodeId) -> Option<ContentIdentity> {
+        match &self.get(node).ok()?.body {
+            Body::File(_, identity) => Some(*identity),
+            _ => None,
+        }
+    }
+
+    fn read_content(
+        &self,
+        content: ContentIdentity,
+        offset: u64,
+        length: usize,
+    ) -> Outcome<ReadData> {
+        match self.by_content.get(&content) {
+            Some(node) => self.read(*node, offset, length),
+            None => Outcome::Ready(Err(VfsError::new(
+                VfsErrorKind::ContentMissing,
+                format!("no file has {content:?}"),
+            ))),
+        }
+    }
+
+    /// As many reads, which the gate and the trouble of now befall.
+    fn copy_content(
+        &self,
+        content: ContentIdentity,
+    ) -> BoxStream<'static, Result<ReadData, VfsError>> {
+        let found = self.by_content.get(&content).copied();
+        let body = found.and_then(|node| Some((node, &self.get(node).ok()?.body)));
+        let Some((node, Body::File(bytes, _))) = body else {
+            let missing = self.read_content(content, 0, 0).finish();
+            return stream::once(missing).boxed();
+        };
+        let (bytes, trouble) = (bytes.clone(), self.trouble(node));
+        let gate = self.gates.lock().get(&node).cloned();
+        self.counts.reads.fetch_add(1, Ordering::Relaxed);
+        self.counts.bytes.fetch_add(content.size, Ordering::Relaxed);
+        let pieces = stream::iter((0..content.size).step_by(COPY_PIECE_BYTES));
+        let read = move |offset| {
+            let (bytes, trouble, gate) = (bytes.clone(), trouble.clone(), gate.clone());
+            async move {
+                if let Some(gate) = gate {
+                    pass(&gate).await;
+                }
+                answer(&bytes, trouble, offset, COPY_PIECE_BYTES)
+            }
+        };
+        pieces.then(read).boxed()
     }
 
     fn local_file(&self, node: NodeId) -> Option<Arc<File>> {
@@ -501,9 +418,21 @@ impl Volume for ReferenceVolume {
         Usage { bytes: self.bytes, nodes: self.nodes.len() as u64, bytes_free: 0 }
     }
 
+    fn progress(&self) -> u64 {
+        let flows = u64::from(self.flowing.load(Ordering::Relaxed));
+        self.counts.progress.fetch_add(flows, Ordering::Relaxed)
+    }
+
     fn report(&self) -> String {
         format!("{{\"volume\":\"reference\",\"nodes\":{}}}", self.nodes.len())
     }
+}
+
+/// Waits until a gate is open; one that is dropped is.
+async fn pass(gate: &watch::Sender<GateState>) {
+    let mut states = gate.subscribe();
+    let _waiting = Waiting::at(gate);
+    let _ = states.wait_for(|state| state.open).await;
 }
 
 /// Counts one held read for as long as its future lives.

@@ -5,10 +5,13 @@
 //! serves larger ones in blocks as they arrive, and verifies them as soon as they are complete
 //! (`architecture.md` 5), or first of all where the policy or the memory budget says so.
 //!
+//! [`copy`] passes whole files on, for whoever keeps them elsewhere.
+//!
 //! Answers from memory and from verified local files are given on the caller's thread; everything
 //! else runs on the executor.
 
 mod body;
+mod copy;
 mod flight;
 mod kept;
 mod readahead;

@@ -8,9 +8,11 @@
 #![forbid(unsafe_code)]
 
 mod cache;
+pub mod changes;
 mod content;
 mod error;
 mod executor;
+pub mod export;
 mod manifest_volume;
 mod pool;
 mod siblings;
@@ -35,6 +37,6 @@ pub use stats::{Counter, Stats};
 pub use trace::{Touch, Trace};
 pub use tree::{FileContent, INodeManager, TreeError};
 pub use volume::{
-    Attributes, Authority, Change, DirectoryListing, InvalidationWatcher, ListedEntry, NodeId,
-    NodeKind, Outcome, ReadData, Usage, Volume,
+    Attributes, Authority, COPY_PIECE_BYTES, Change, ContentIdentity, DirectoryListing,
+    InvalidationWatcher, ListedEntry, NodeId, NodeKind, Outcome, ReadData, Usage, Volume,
 };

@@ -4,10 +4,11 @@ use std::fmt;
 use std::fs::File;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use rusty_attachments_model::{Content, ContentHash, Manifest, PathRef};
 use rusty_attachments_storage::StorageClient;
 use tokio::time::timeout;
@@ -18,12 +19,12 @@ use crate::error::{VfsError, VfsErrorKind};
 use crate::executor::AsyncExecutor;
 use crate::pool::MemoryPool;
 use crate::siblings::SiblingWalks;
-use crate::stats::Stats;
+use crate::stats::{Counter, Stats};
 use crate::trace::{self, Trace};
-use crate::tree::{FileContent, INodeManager};
+use crate::tree::{ContentIndex, FileContent, INodeManager};
 use crate::volume::{
-    Attributes, DirectoryListing, InvalidationWatcher, NodeId, NodeKind, Outcome, ReadData, Usage,
-    Volume,
+    Attributes, ContentIdentity, DirectoryListing, InvalidationWatcher, NodeId, NodeKind, Outcome,
+    ReadData, Usage, Volume,
 };
 
 /// Where a volume keeps content on disk.
@@ -66,6 +67,8 @@ const MEMORY_BUDGET_MIN: u64 = 64 * 1024;
 /// A manifest, shown as a folder; its bytes come from a store on first touch.
 pub struct ManifestVolume {
     tree: Arc<INodeManager>,
+    /// Built when content is first asked for by its identity, if not before.
+    by_content: OnceLock<ContentIndex>,
     content: Arc<ContentFetch>,
     pool: Arc<MemoryPool>,
     cache: Option<Arc<DiskCache>>,
@@ -122,6 +125,7 @@ impl ManifestVolume {
             walks: SiblingWalks::default(),
             read_timeout: options.read_timeout,
             started: Instant::now(),
+            by_content: OnceLock::new(),
             tree,
             content,
             pool,
@@ -134,6 +138,16 @@ impl ManifestVolume {
     #[must_use]
     pub fn tree(&self) -> &INodeManager {
         &self.tree
+    }
+
+    /// Builds now what finds content by its identity, which takes a while for many files. Else the
+    /// first that asks for content so does.
+    pub fn index_content(&self) {
+        self.content_index();
+    }
+
+    fn content_index(&self) -> &ContentIndex {
+        self.by_content.get_or_init(|| ContentIndex::build(&self.tree))
     }
 
     /// What was done so far.
@@ -208,6 +222,53 @@ impl ManifestVolume {
         }
     }
 
+    /// What content is about, and where its bytes are.
+    fn resolve(&self, content: ContentIdentity) -> Result<(Subject, FileContent<'_>), VfsError> {
+        let found = self.content_index().find(&self.tree, content);
+        if let Some((node, file)) = found.and_then(|node| Some((node, self.tree.content(node)?))) {
+            return Ok((Subject::Node(node), file));
+        }
+        if content.chunk_size.is_some() {
+            self.stats.failed_reads.add(1);
+            return Err(unknown_chunks(content));
+        }
+        let file = FileContent { size: content.size, content: Content::Whole(content.hash) };
+        Ok((Subject::Object(content.hash), file))
+    }
+
+    fn read_file(
+        &self,
+        subject: Subject,
+        file: FileContent<'_>,
+        offset: u64,
+        length: usize,
+    ) -> Outcome<ReadData> {
+        let range = offset..offset.saturating_add(length as u64).min(file.size);
+        if range.is_empty() {
+            return Outcome::Ready(Ok(ReadData::from(Bytes::new())));
+        }
+        let first = match subject {
+            Subject::Node(node) => self.trace.note(node, offset).then_some(node),
+            Subject::Object(_) => None,
+        };
+        let outcome = match file.content {
+            Content::Whole(hash) => {
+                let object = ObjectRef { hash, size: file.size };
+                let answer = self.content.read(object, range);
+                if let Some(node) = first
+                    && matches!(answer.origin, Origin::Memory | Origin::Elsewhere)
+                {
+                    self.fetch_siblings(node);
+                }
+                answer.outcome
+            }
+            Content::Chunked { chunk_size, hashes } => {
+                self.read_chunks(chunk_size, file.size, hashes, &range)
+            }
+        };
+        self.guard(subject, outcome)
+    }
+
     fn read_chunks(
         &self,
         chunk_size: u64,
@@ -242,12 +303,12 @@ impl ManifestVolume {
     }
 
     /// Bounds a read in time, and tells its error of the file.
-    fn guard(&self, node: NodeId, outcome: Outcome<ReadData>) -> Outcome<ReadData> {
+    fn guard(&self, subject: Subject, outcome: Outcome<ReadData>) -> Outcome<ReadData> {
         match outcome {
             Outcome::Ready(Ok(data)) => Outcome::Ready(Ok(data)),
             Outcome::Ready(Err(error)) => {
                 self.stats.failed_reads.add(1);
-                Outcome::Ready(Err(error.while_reading(shown_path(&self.tree, node))))
+                Outcome::Ready(Err(error.while_reading(subject.shown(&self.tree))))
             }
             Outcome::Pending(answer) => {
                 let (tree, stats) = (Arc::clone(&self.tree), Arc::clone(&self.stats));
@@ -264,10 +325,43 @@ impl ManifestVolume {
                     };
                     result.map_err(|error| {
                         stats.failed_reads.add(1);
-                        error.while_reading(shown_path(&tree, node))
+                        error.while_reading(subject.shown(&tree))
                     })
                 }))
             }
+        }
+    }
+}
+
+/// The objects that a file is made of.
+fn objects(file: FileContent<'_>) -> Vec<ObjectRef> {
+    match file.content {
+        Content::Whole(hash) => vec![ObjectRef { hash, size: file.size }],
+        Content::Chunked { chunk_size, hashes } => {
+            let starts = (0..file.size).step_by(usize::try_from(chunk_size).unwrap_or(usize::MAX));
+            let object = |(start, hash): (u64, &ContentHash)| ObjectRef {
+                hash: *hash,
+                size: chunk_size.min(file.size - start),
+            };
+            starts.zip(hashes).map(object).collect()
+        }
+    }
+}
+
+/// What a read is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Node(NodeId),
+    /// Content that no node has.
+    Object(ContentHash),
+}
+
+impl Subject {
+    /// Its name for people.
+    fn shown(self, tree: &INodeManager) -> String {
+        match self {
+            Self::Node(node) => shown_path(tree, node),
+            Self::Object(hash) => format!("object {hash}"),
         }
     }
 }
@@ -287,6 +381,14 @@ fn holds(tree: &INodeManager, node: NodeId, object: ContentHash) -> bool {
 
 fn no_such_node(node: NodeId) -> VfsError {
     VfsError::new(VfsErrorKind::NotFound, format!("there is no node {}", node.0))
+}
+
+fn unknown_chunks(content: ContentIdentity) -> VfsError {
+    let (size, hash) = (content.size, content.hash);
+    VfsError::new(
+        VfsErrorKind::ContentMissing,
+        format!("no file has the {size} bytes of chunks whose hashes hash to {hash}"),
+    )
 }
 
 impl Volume for ManifestVolume {
@@ -325,29 +427,48 @@ impl Volume for ManifestVolume {
 
     fn read(&self, node: NodeId, offset: u64, length: usize) -> Outcome<ReadData> {
         self.stats.reads.add(1);
-        let file = match self.file(node) {
-            Ok(file) => file,
-            Err(error) => return Outcome::Ready(Err(error)),
-        };
-        let range = offset..offset.saturating_add(length as u64).min(file.size);
-        if range.is_empty() {
-            return Outcome::Ready(Ok(ReadData::from(Bytes::new())));
+        match self.file(node) {
+            Ok(file) => self.read_file(Subject::Node(node), file, offset, length),
+            Err(error) => Outcome::Ready(Err(error)),
         }
-        let first = self.trace.note(node, offset);
-        let outcome = match file.content {
-            Content::Whole(hash) => {
-                let object = ObjectRef { hash, size: file.size };
-                let answer = self.content.read(object, range);
-                if first && matches!(answer.origin, Origin::Memory | Origin::Elsewhere) {
-                    self.fetch_siblings(node);
-                }
-                answer.outcome
-            }
-            Content::Chunked { chunk_size, hashes } => {
-                self.read_chunks(chunk_size, file.size, hashes, &range)
-            }
+    }
+
+    fn content_identity(&self, node: NodeId) -> Option<ContentIdentity> {
+        self.tree.identity(node)
+    }
+
+    fn read_content(
+        &self,
+        content: ContentIdentity,
+        offset: u64,
+        length: usize,
+    ) -> Outcome<ReadData> {
+        self.stats.reads.add(1);
+        match self.resolve(content) {
+            Ok((subject, file)) => self.read_file(subject, file, offset, length),
+            Err(error) => Outcome::Ready(Err(error)),
+        }
+    }
+
+    fn copy_content(
+        &self,
+        content: ContentIdentity,
+    ) -> BoxStream<'static, Result<ReadData, VfsError>> {
+        self.stats.reads.add(1);
+        let (subject, file) = match self.resolve(content) {
+            Ok(found) => found,
+            Err(error) => return stream::once(std::future::ready(Err(error))).boxed(),
         };
-        self.guard(node, outcome)
+        if let Subject::Node(node) = subject {
+            self.trace.note(node, 0);
+        }
+        let (tree, stats) = (Arc::clone(&self.tree), Arc::clone(&self.stats));
+        let pieces = self.content.copy(objects(file));
+        let told = pieces.map_err(move |error| {
+            stats.failed_reads.add(1);
+            error.while_reading(subject.shown(&tree))
+        });
+        told.boxed()
     }
 
     fn local_file(&self, node: NodeId) -> Option<Arc<File>> {
@@ -375,6 +496,14 @@ impl Volume for ManifestVolume {
 
     fn usage(&self) -> Usage {
         Usage { bytes: self.tree.total_bytes(), nodes: self.tree.len() as u64, bytes_free: 0 }
+    }
+
+    fn progress(&self) -> u64 {
+        let Stats { pool_bytes, disk_bytes, store_bytes, .. } = &*self.stats;
+        [pool_bytes, disk_bytes, store_bytes]
+            .map(Counter::get)
+            .into_iter()
+            .fold(0, u64::wrapping_add)
     }
 
     fn report(&self) -> String {

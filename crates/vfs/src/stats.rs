@@ -31,7 +31,7 @@ impl Serialize for Counter {
 /// What a volume has done so far.
 #[derive(Debug, Default, Serialize)]
 pub struct Stats {
-    /// Calls of `Volume::read`.
+    /// Calls of `Volume::read`, `read_content` and `copy_content`.
     pub reads: Counter,
     /// Reads that failed.
     pub failed_reads: Counter,

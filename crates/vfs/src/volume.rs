@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::fs::File;
+use std::num::NonZeroU64;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use rusty_attachments_model::PathRef;
+use futures_util::stream::BoxStream;
+use rusty_attachments_model::{Content, ContentHash, ContentHasher, PathRef};
 
 use crate::error::{VfsError, VfsErrorKind};
 
@@ -44,6 +46,33 @@ pub struct Attributes {
     pub mtime_us: i64,
     /// The POSIX execute bit.
     pub executable: bool,
+}
+
+/// Which bytes a file has, whatever its name and place: equal for equal content of one manifest
+/// format. Small and self-contained, so that it can be kept outside and asked for later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ContentIdentity {
+    /// Bytes in the file.
+    pub size: u64,
+    /// Bytes in each chunk but the last; `None` for content that is one object.
+    pub chunk_size: Option<NonZeroU64>,
+    /// The object's hash; of chunked content the hash of its chunks' hashes in their order.
+    pub hash: ContentHash,
+}
+
+impl ContentIdentity {
+    /// The identity of a file of `size` bytes.
+    #[must_use]
+    pub fn of(size: u64, content: Content<'_>) -> Self {
+        match content {
+            Content::Whole(hash) => Self { size, chunk_size: None, hash },
+            Content::Chunked { chunk_size, hashes } => {
+                let mut hasher = ContentHasher::new();
+                hashes.iter().for_each(|hash| hasher.update(hash.as_bytes()));
+                Self { size, chunk_size: NonZeroU64::new(chunk_size), hash: hasher.finish() }
+            }
+        }
+    }
 }
 
 /// One line of a listing.
@@ -178,6 +207,9 @@ pub struct Usage {
     pub bytes_free: u64,
 }
 
+/// Bytes in a piece of a copy.
+pub const COPY_PIECE_BYTES: usize = 1 << 20;
+
 /// Called with each node whose bytes must not be shown any more, though some were.
 pub type InvalidationWatcher = Box<dyn Fn(NodeId) + Send + Sync>;
 
@@ -214,6 +246,30 @@ pub trait Volume: Send + Sync + 'static {
     /// All of them are verified as the volume's policy demands.
     fn read(&self, node: NodeId, offset: u64, length: usize) -> Outcome<ReadData>;
 
+    /// Which bytes a file has; `None` for other nodes.
+    fn content_identity(&self, node: NodeId) -> Option<ContentIdentity>;
+
+    /// As [`read`](Self::read), by identity: also content that no node has any more is read, as
+    /// long as the store has it. Fails with `ContentMissing` for chunked content that no node has.
+    fn read_content(
+        &self,
+        content: ContentIdentity,
+        offset: u64,
+        length: usize,
+    ) -> Outcome<ReadData>;
+
+    /// All bytes of some content in their order, for whoever keeps them elsewhere and needs them only
+    /// once. Pieces have [`COPY_PIECE_BYTES`], or a smaller power of two of at least 4 KiB where
+    /// memory is scarce, the last one what is left.
+    ///
+    /// Pieces may come before all of the content was verified; the end comes only after that, else
+    /// `Corrupt`. So what was written down counts only if the stream has come to its end. Dropping the
+    /// stream ends the copy; it has no time limit in all. Fails as [`Self::read_content`] does.
+    fn copy_content(
+        &self,
+        content: ContentIdentity,
+    ) -> BoxStream<'static, Result<ReadData, VfsError>>;
+
     /// A local file with exactly the node's content, complete and verified, if there is one. The
     /// kernel may read it instead of asking.
     fn local_file(&self, node: NodeId) -> Option<Arc<File>>;
@@ -249,6 +305,12 @@ pub trait Volume: Send + Sync + 'static {
 
     /// How large the volume is.
     fn usage(&self) -> Usage;
+
+    /// A number that changes while bytes arrive, for whichever read: tells a slow volume from one
+    /// that hangs. Always 0 if the volume does not know.
+    fn progress(&self) -> u64 {
+        0
+    }
 
     /// The state of the volume as one JSON object, for `status` and for people.
     fn report(&self) -> String;

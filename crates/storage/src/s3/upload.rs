@@ -3,6 +3,7 @@
 //! Parts are read into memory, so that each can be sent again and its signature covers its bytes;
 //! an upload holds at most four of them. A file that changes while it is read is not published.
 
+use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::PathBuf;
@@ -35,14 +36,16 @@ const PARTS_AT_ONCE: usize = 4;
 /// at 32 KiB/s.
 pub(super) const SLOWEST_PART: Duration = Duration::from_secs(256);
 
-/// Uploads a payload to `key`.
+/// Uploads a payload to `key`, with metadata.
 pub(super) async fn upload(
     store: &S3Store,
     key: &str,
     payload: Payload,
+    metadata: &[(String, String)],
 ) -> Result<(), StorageError> {
     let source = Source::open(payload).await?;
-    let upload = Upload { store, key };
+    let metadata = (!metadata.is_empty()).then(|| metadata.iter().cloned().collect());
+    let upload = Upload { store, key, metadata };
     if source.size < PART_BYTES {
         let bytes = source.read(0, source.size).await?;
         source.check_unchanged().await?;
@@ -55,6 +58,7 @@ pub(super) async fn upload(
 struct Upload<'a> {
     store: &'a S3Store,
     key: &'a str,
+    metadata: Option<HashMap<String, String>>,
 }
 
 impl Upload<'_> {
@@ -74,7 +78,10 @@ impl Upload<'_> {
     async fn whole(&self, bytes: Bytes) -> Result<(), StorageError> {
         let store = self.store;
         let request = store.client.put_object().bucket(&store.bucket).key(store.full_key(self.key));
-        let request = request.set_expected_bucket_owner(store.owner.clone()).body(bytes.into());
+        let request = request
+            .set_expected_bucket_owner(store.owner.clone())
+            .set_metadata(self.metadata.clone())
+            .body(bytes.into());
         let sent = request.customize().config_override(self.patience()).send().await;
         sent.map(|_| ()).map_err(|error| self.error(&error))
     }
@@ -94,6 +101,7 @@ impl Upload<'_> {
         let store = self.store;
         let key = store.full_key(self.key);
         let request = store.client.create_multipart_upload().bucket(&store.bucket).key(&key);
+        let request = request.set_metadata(self.metadata.clone());
         let begun = request.set_expected_bucket_owner(store.owner.clone()).send().await;
         let begun = begun.map_err(|error| self.error(&error))?;
         let id = begun.upload_id.ok_or_else(|| StorageError::Offline {

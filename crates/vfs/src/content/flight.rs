@@ -3,7 +3,7 @@
 //! Whoever joins a key first becomes its leader; everybody, the leader's own caller included,
 //! holds a ticket and waits. A waiter that goes away never breaks the others. A leader that goes
 //! away without landing wakes everybody empty-handed, and the next to join leads again, so a
-//! failed or cancelled fetch never blocks a key for good (predecessor.md C1, C2).
+//! failed or cancelled fetch never blocks a key for good.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -101,9 +101,15 @@ impl AsyncExecutor {
     /// # Errors
     /// [`ExecutorError::Start`] if the system refuses to.
     pub fn new(config: ExecutorConfig) -> Result<Self, ExecutorError> {
-        let executor = Self { config, counters: Arc::default(), running: Mutex::new(None) };
+        let executor = Self::stopped(config);
         executor.start()?;
         Ok(executor)
+    }
+
+    /// One without threads, as after a shutdown: [`start`](Self::start) it.
+    #[must_use]
+    pub fn stopped(config: ExecutorConfig) -> Self {
+        Self { config, counters: Arc::default(), running: Mutex::new(None) }
     }
 
     /// Starts again after a shutdown; without effect while running.

@@ -10,6 +10,7 @@
 
 mod build;
 mod error;
+mod identities;
 mod link;
 mod listing;
 mod node;
@@ -25,9 +26,10 @@ use rusty_attachments_model::{
 };
 
 pub use error::TreeError;
+pub(crate) use identities::ContentIndex;
 pub use node::FileContent;
 
-use crate::volume::{Attributes, DirectoryListing, NodeId, NodeKind};
+use crate::volume::{Attributes, ContentIdentity, DirectoryListing, NodeId, NodeKind};
 use build::Parts;
 use listing::Listing;
 use node::{Body, Node};
@@ -139,6 +141,13 @@ impl INodeManager {
     #[must_use]
     pub fn content(&self, node: NodeId) -> Option<FileContent<'_>> {
         self.node(node)?.content(&self.hashes)
+    }
+
+    /// Which bytes a file has; `None` if the node is no file.
+    #[must_use]
+    pub fn identity(&self, node: NodeId) -> Option<ContentIdentity> {
+        let file = self.content(node)?;
+        Some(ContentIdentity::of(file.size, file.content))
     }
 
     /// What a link says: the way to its target from the folder that the link is in. `None` if the

@@ -9,8 +9,8 @@ use rusty_attachments_model::{
     ManifestError, PathRef, PathStyle, Spec,
 };
 
-use super::{INodeManager, TreeError};
-use crate::volume::{NodeId, NodeKind};
+use super::{ContentIndex, INodeManager, TreeError};
+use crate::volume::{ContentIdentity, NodeId, NodeKind};
 
 fn file(path: &str, size: u64) -> Entry<'_> {
     let content = Content::Whole(ContentHash::of(path.as_bytes()));
@@ -60,6 +60,36 @@ fn folders_come_level_by_level_and_in_the_order_of_bytes() {
     for absent in ["b", "a/", "/a", "a/z/q", "a//z", "a-b/d"] {
         assert_eq!(tree.find(absent.into()), None, "{absent}");
     }
+}
+
+#[test]
+fn every_file_is_found_by_its_content() {
+    let hash = |seed: u64| ContentHash::of(&seed.to_le_bytes());
+    let chunks = [hash(1), hash(2)];
+    let whole = |path: &'static str, size, seed| {
+        let content = Content::Whole(hash(seed));
+        let file = File { size, mtime_us: 0, runnable: false, content };
+        Entry { path: path.into(), kind: EntryKind::File(file) }
+    };
+    let chunked = Content::Chunked { chunk_size: 256 << 20, hashes: &chunks };
+    let big = File { size: (256 << 20) + 1, mtime_us: 0, runnable: false, content: chunked };
+    let entries = [
+        whole("a", 1, 1),
+        whole("b", 2, 1),
+        whole("c", 1, 2),
+        whole("d/e", 1, 1),
+        Entry { path: "d/big".into(), kind: EntryKind::File(big) },
+        folder("f"),
+    ];
+    let tree = tree(&entries).unwrap();
+    let index = ContentIndex::build(&tree);
+    for path in ["a", "b", "c", "d/e", "d/big"] {
+        let identity = tree.identity(tree.find(path.into()).unwrap()).unwrap();
+        let found = index.find(&tree, identity).unwrap();
+        assert_eq!(tree.identity(found), Some(identity), "{path}");
+    }
+    let unknown = ContentIdentity { size: 3, chunk_size: None, hash: hash(1) };
+    assert_eq!(index.find(&tree, unknown), None);
 }
 
 #[test]

@@ -4,11 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use proptest::prelude::*;
 use rusty_attachments_model::{
-    Content, ContentHash, Entry, EntryKind, File, Format, Kind, ManifestBuilder, PathRef,
-    PathStyle, Spec,
+    Content, ContentHash, Entry, EntryKind, File, Format, ManifestBuilder, PathRef,
 };
 use rusty_attachments_storage::{
     MemoryStore, Object, ObjectInfo, Payload, StorageClient, StorageError, cas,
@@ -115,23 +113,7 @@ fn memory_and_requests_are_never_waited_for_in_a_circle() {
 #[test]
 fn chunked_files_read_across_their_chunks() {
     let bytes = noise(700_000, 4);
-    let chunk_size = 256 << 10;
-    let store = Arc::new(MemoryStore::new());
-    let hashes: Vec<_> = bytes
-        .chunks(chunk_size)
-        .map(|chunk| {
-            let hash = ContentHash::of(chunk);
-            let payload = Payload::Bytes(Bytes::copy_from_slice(chunk));
-            block_on(store.put(&cas::object_key(hash), payload)).unwrap();
-            hash
-        })
-        .collect();
-    let spec = Spec { style: PathStyle::Relative, kind: Kind::Snapshot };
-    let mut builder = ManifestBuilder::new(Format::V2025(spec)).with_chunk_size(chunk_size as u64);
-    let content = Content::Chunked { chunk_size: chunk_size as u64, hashes: &hashes };
-    let file = File { size: bytes.len() as u64, mtime_us: 0, runnable: true, content };
-    builder.push(Entry { path: PathRef::from("f"), kind: EntryKind::File(file) }).unwrap();
-    let rig = Rig::new(&builder.build().unwrap(), store, quiet(16 * MIB));
+    let rig = Rig::of_chunks(&bytes, 256 << 10, quiet(16 * MIB));
     assert!(rig.read_all(rig.file(), 100_000).unwrap() == bytes);
     assert!(rig.read(rig.file(), 0, 1 << 20).unwrap() == bytes, "one read over all chunks");
 }

@@ -3,4 +3,5 @@
 
 mod bytes;
 mod cache;
+mod contents;
 mod faults;
