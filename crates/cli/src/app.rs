@@ -50,6 +50,8 @@ fn dispatch(cli: Cli, output: &Output) -> Result<Exit, CliError> {
         Command::Unmount(args) => commands::unmount::run(&context, &args),
         Command::Status(args) => commands::status::run(&context, &args),
         Command::ProbeMount(args) => commands::status::probe(&context, &args),
+        Command::Changes(args) => commands::changes::run(&context, &args),
+        Command::Export(args) => commands::export::run(&context, &args),
         Command::Snapshot(args) => commands::snapshot::run(&context, &args),
         Command::Manifest(command) => commands::manifest::run(&context, command),
         Command::Cache(command) => commands::cache::run(&context, &command),

@@ -2,12 +2,14 @@
 //!
 //! Flags that can also be set elsewhere are optional here; [`crate::config`] fills them in.
 
+mod export;
 pub(crate) mod values;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+pub(crate) use self::export::{ExportArgs, PlaceArgs};
 use self::values::{ByteSize, TimeSpan};
 
 /// Mount AWS Deadline Cloud job attachments as a local folder.
@@ -67,6 +69,14 @@ pub(crate) enum Command {
     /// Ask one mount for its report; `status` runs this in a child
     #[command(hide = true)]
     ProbeMount(ProbeArgs),
+    /// List what differs from the manifest in a root that is mounted with ProjFS
+    #[command(after_help = "Letters: A added, M modified, D deleted, R renamed, X execute bit \
+                            only, ? not hashed.\n\nExample:\n  rusty-attachments changes ./job --json")]
+    Changes(ChangesArgs),
+    /// Put what was changed in a mounted root into a store, with a manifest of it
+    #[command(after_help = "Example:\n  rusty-attachments export ./job --store \
+                            s3://bucket/DeadlineCloud --outputs renders -o outputs.manifest")]
+    Export(ExportArgs),
     /// Make a manifest of a folder, and put its files into a store
     #[command(after_help = "Example:\n  rusty-attachments snapshot ./job --store ./store -o \
                             job.manifest")]
@@ -176,6 +186,23 @@ pub(crate) struct MountArgs {
     /// Let other users read the mount; needs 'user_allow_other' in /etc/fuse.conf unless root
     #[arg(long, help_heading = "Behaviour")]
     pub(crate) allow_other: bool,
+    /// Refuse to change, move or delete what the manifests have; new files are free (ProjFS)
+    #[arg(long, help_heading = "Behaviour")]
+    pub(crate) protect_inputs: bool,
+    /// Refuse to mount names that Windows cannot have, instead of leaving them out (ProjFS)
+    #[arg(long, help_heading = "Behaviour")]
+    pub(crate) strict_names: bool,
+    /// Put written files into the store soon after they are closed; a later export finds them
+    /// there (ProjFS)
+    #[arg(long, help_heading = "Behaviour")]
+    pub(crate) upload_on_close: bool,
+    /// Folder for what was changed, outside of the mount point (ProjFS) [default:
+    /// %LOCALAPPDATA%\rusty-attachments, $XDG_STATE_HOME/rusty-attachments]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Behaviour")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// For development on Linux: mount as on Windows, on an emulator of ProjFS
+    #[arg(long, help_heading = "Behaviour")]
+    pub(crate) projfs_emulator: bool,
     /// Longest that one read may take before it fails, e.g. 90s [default: 5m]
     #[arg(long, value_name = "TIME", help_heading = "Behaviour")]
     pub(crate) read_timeout: Option<TimeSpan>,
@@ -212,6 +239,14 @@ pub(crate) struct StatusArgs {
     /// Longest to wait for each mount's answer [default: 3s]
     #[arg(long, value_name = "TIME")]
     pub(crate) timeout: Option<TimeSpan>,
+}
+
+/// `changes`
+#[derive(Debug, Args)]
+pub(crate) struct ChangesArgs {
+    /// The mount point [default: the one that the working folder is in, else the only one]
+    #[arg(value_name = "ROOT", value_hint = ValueHint::DirPath)]
+    pub(crate) root: Option<PathBuf>,
 }
 
 /// `probe-mount`

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::error::{CliError, chain};
+use crate::system::{UserFolder, user_folder};
 
 /// One thing that can be set.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ settings! {
     PROFILE: "profile" = "(the AWS default chain)",
     REGION: "region" = "(from the profile or environment)",
     ENDPOINT_URL: "endpoint-url" = "(AWS)",
-    CACHE_DIR: "cache-dir" = "(XDG cache folder)",
+    CACHE_DIR: "cache-dir" = "(the user's folder for caches)",
     CACHE_SIZE: "cache-size" = "20GiB",
     NO_CACHE: "no-cache" = "false",
     MEMORY: "memory" = "256MiB",
@@ -50,7 +51,11 @@ settings! {
     READ_TIMEOUT: "read-timeout" = "5m",
     THREADS: "threads" = "(by the number of processors)",
     ALLOW_OTHER: "allow-other" = "false",
-    LOG_FILE: "log-file" = "(XDG state folder, one file a mount point)",
+    STATE_DIR: "state-dir" = "(the user's folder for state)",
+    PROTECT_INPUTS: "protect-inputs" = "false",
+    STRICT_NAMES: "strict-names" = "false",
+    UPLOAD_ON_CLOSE: "upload-on-close" = "false",
+    LOG_FILE: "log-file" = "(the user's folder for state, one file a mount point)",
     LOG_LEVEL: "log-level" = "info",
 }
 
@@ -169,17 +174,9 @@ where
     })
 }
 
-/// `$XDG_CONFIG_HOME/rusty-attachments/config.toml`.
+/// `config.toml` in the user's folder for settings.
 fn default_file() -> Option<PathBuf> {
-    Some(user_folder("XDG_CONFIG_HOME", ".config")?.join("config.toml"))
-}
-
-/// Our folder below one of the XDG base folders; `None` without a home.
-pub(crate) fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
-    // The XDG specification says that relative values are to be ignored.
-    let base = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = base.or_else(|| env::home_dir().map(|home| home.join(below_home)))?;
-    Some(base.join("rusty-attachments"))
+    Some(user_folder(UserFolder::Config)?.join("config.toml"))
 }
 
 fn parse_file(path: &Path, text: &str) -> Result<BTreeMap<&'static str, String>, CliError> {

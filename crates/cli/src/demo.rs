@@ -2,27 +2,29 @@
 //!
 //! Makes a job in a temporary folder, snapshots it into a store beside it, mounts the manifest,
 //! lists all and reads a part as a renderer would, compares every byte, and says what that cost.
+//! Then mounts it as on Windows, changes it, and exports that.
 //! Whatever happens, a signal included, the mount is ended and the folder deleted.
 
 mod job;
+mod projected;
 mod render;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rusty_attachments_model::Manifest;
 use rusty_attachments_storage::{CountingStore, LocalStore, StorageClient};
-use rusty_attachments_vfs::{
-    AsyncExecutor, CacheOptions, ExecutorConfig, ManifestVolume, VolumeOptions,
-};
+use rusty_attachments_vfs::export::HELD_BYTES_MAX;
+use rusty_attachments_vfs::{CacheOptions, VolumeOptions};
 use serde::Serialize;
 use tempfile::TempDir;
 use tokio::runtime::Handle;
 
 use self::job::JobFile;
+use self::projected::ProjFsRecord;
 use crate::app::Context;
 use crate::args::DemoArgs;
 use crate::args::values::{ByteSize, grouped};
@@ -30,16 +32,15 @@ use crate::commands::cache::limits;
 use crate::commands::snapshot::default_threads;
 use crate::error::{CliError, Exit};
 use crate::files::write_atomically;
-use crate::front_end;
+use crate::front_end::{self, MountPlan, ProjFsSettings};
 use crate::interrupt::Interrupt;
 use crate::output::Output;
-use crate::snapshot::{HELD_BYTES_MAX, SnapshotOptions, snapshot};
-use crate::store::store_error;
+use crate::snapshot::{SnapshotOptions, snapshot};
+use crate::store::{io_runtime, store_error};
+use crate::system;
 
 /// What is left free on the disk beyond what the demo takes.
 const SPARE_BYTES: u64 = 64 << 20;
-/// How long fetches may take to stop.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes a second of a studio's link, 1 Gbit/s, for what a copy of the whole job would take.
 const LINK_BYTES_PER_SECOND: f64 = 125e6;
 
@@ -63,6 +64,9 @@ struct DemoRecord {
     fetch_requests: u64,
     /// Every byte read was equal to its source; a demo that finds another one fails.
     verified: bool,
+    /// The same job as on Windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    projfs: Option<ProjFsRecord>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<String>,
     total_seconds: f64,
@@ -70,6 +74,10 @@ struct DemoRecord {
 
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> {
+    if !cfg!(target_os = "linux") {
+        let reason = "it reads its mount in the process that serves it, which Linux alone allows";
+        return Err(CliError::environment("run the demo", reason));
+    }
     let job = job::plan(args.size);
     let base = args.temp_dir.clone().unwrap_or_else(env::temp_dir);
     if !base.is_dir() {
@@ -78,9 +86,8 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
             .advise("Pass --temp-dir DIR for one that exists."));
     }
     check_space(&base, &job)?;
-    let executor = AsyncExecutor::new(ExecutorConfig::default())
-        .map_err(|error| CliError::caused("start the I/O threads", &error))?;
-    let handle = executor.handle().map_err(|error| CliError::caused("start the demo", &error))?;
+    let runtime = io_runtime()?;
+    let handle = runtime.handle().clone();
     let interrupt = Interrupt::listen(&handle)?;
     let folder =
         tempfile::Builder::new().prefix("rusty-attachments-demo-").tempdir_in(&base).map_err(
@@ -89,7 +96,6 @@ pub(crate) fn run(context: &Context, args: &DemoArgs) -> Result<Exit, CliError> 
     let demo = Demo {
         folder: folder.path().to_owned(),
         job,
-        executor: Arc::new(executor),
         handle,
         interrupt,
         output: context.output.clone(),
@@ -124,7 +130,7 @@ fn check_space(base: &Path, job: &[JobFile]) -> Result<(), CliError> {
     let total = total_bytes(job);
     let staged: u64 = job.iter().map(|file| file.size).filter(|size| *size > HELD_BYTES_MAX).sum();
     let needed = total * 2 + staged + total / 10 + SPARE_BYTES;
-    match front_end::free_bytes(base) {
+    match system::free_bytes(base) {
         Some(free) if free < needed => Err(CliError::runtime(
             "run the demo",
             format!(
@@ -146,7 +152,6 @@ fn total_bytes(job: &[JobFile]) -> u64 {
 struct Demo {
     folder: PathBuf,
     job: Vec<JobFile>,
-    executor: Arc<AsyncExecutor>,
     handle: Handle,
     interrupt: Interrupt,
     output: Output,
@@ -171,7 +176,8 @@ impl Demo {
             self.step("snapshot into a local store", || self.snapshot(&source, &counting))?;
         record.snapshot_seconds = seconds;
 
-        self.use_mount(&mut record, &source, &manifest, &counting)?;
+        self.use_mount(&mut record, &source, manifest, &counting)?;
+        record.projfs = Some(self.use_projfs()?);
         record.verified = true;
         Ok(record)
     }
@@ -193,7 +199,7 @@ impl Demo {
         &self,
         record: &mut DemoRecord,
         source: &Path,
-        manifest: &Manifest,
+        manifest: Manifest,
         store: &Arc<CountingStore>,
     ) -> Result<(), CliError> {
         let before = store.counts();
@@ -201,10 +207,18 @@ impl Demo {
         let (mounted, seconds) = self.step("mounted its manifest", || {
             let cache = CacheOptions { dir: self.folder.join("cache"), limits: limits(20 << 30) };
             let options = VolumeOptions { cache: Some(cache), ..VolumeOptions::default() };
-            let client: Arc<dyn StorageClient> = Arc::clone(store) as _;
-            let volume = ManifestVolume::new(manifest, client, options, Arc::clone(&self.executor))
-                .map_err(|error| CliError::caused("mount the demo's manifest", &error))?;
-            front_end::mount(volume, &self.executor, &mount_point, "demo".into(), false)
+            front_end::serve(MountPlan {
+                manifest_hash: manifest.hash(),
+                manifest,
+                client: Arc::clone(store) as _,
+                volume: options,
+                threads: None,
+                mount_point: mount_point.clone(),
+                label: "demo".to_owned(),
+                allow_other: false,
+                projfs: ProjFsSettings::default(),
+                handle: self.handle.clone(),
+            })
         })?;
         record.mount_seconds = seconds;
         let (files, seconds) =
@@ -219,14 +233,9 @@ impl Demo {
         (record.read_files, record.read_bytes) = (tally.files, tally.bytes);
         record.read_seconds = seconds;
 
-        let ((), seconds) = self.step("unmounted", || {
-            mounted.unmount().map_err(|error| front_end::fuse_error(&error))
-        })?;
+        // Fetches ahead of the readers count too, and have ended with the mount.
+        let ((), seconds) = self.step("unmounted", || mounted.end())?;
         record.unmount_seconds = seconds;
-        // Fetches ahead of the readers count too, so they are waited for.
-        self.executor
-            .shutdown(SHUTDOWN_PATIENCE)
-            .map_err(|error| CliError::caused("stop the demo's fetches", &error))?;
         let after = store.counts();
         record.fetched_bytes = after.bytes_read - before.bytes_read;
         record.fetch_requests = after.gets - before.gets;

@@ -61,10 +61,11 @@ pub(crate) fn absolute(path: &Path) -> Result<PathBuf, CliError> {
         message: format!("cannot use '{}': {error}", path.display()),
         exit: Exit::Usage,
     })?;
-    if let Ok(resolved) = full.canonicalize() {
+    // On Windows without `\\?\` where that can be: programs and people do not know it.
+    if let Ok(resolved) = dunce::canonicalize(&full) {
         return Ok(resolved);
     }
-    Ok(match (full.parent().map(Path::canonicalize), full.file_name()) {
+    Ok(match (full.parent().map(dunce::canonicalize), full.file_name()) {
         (Some(Ok(folder)), Some(name)) => folder.join(name),
         _ => full,
     })

@@ -57,7 +57,8 @@ impl Interrupt {
     }
 }
 
-fn interrupted() -> CliError {
+/// The failure of work that was interrupted.
+pub(crate) fn interrupted() -> CliError {
     CliError::runtime("finish", "interrupted by a signal")
 }
 

@@ -8,6 +8,7 @@ mod app;
 mod args;
 mod commands;
 mod config;
+mod control;
 mod demo;
 mod error;
 mod files;
@@ -18,7 +19,11 @@ mod output;
 mod progress;
 mod snapshot;
 mod store;
+mod system;
 
 fn main() -> std::process::ExitCode {
+    // Mounts on the emulator run this program again, as the driver that Windows has in the kernel.
+    #[cfg(target_os = "linux")]
+    rusty_attachments_vfs_projfs::emulator::host_daemon();
     app::run()
 }

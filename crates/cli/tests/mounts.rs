@@ -5,17 +5,13 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use support::mounts::{Foreground, PATIENCE, is_running, is_stopped, of_mount, wait_until};
 use support::{Machine, Run, manifest};
-
-/// Longest wait for something that happens at once on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A machine with a job in a store, and a mount point that is unmounted whatever happens.
 struct Job {
@@ -74,73 +70,8 @@ impl Drop for Job {
     }
 }
 
-/// Waits until `done`, and fails after [`PATIENCE`].
-#[track_caller]
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < PATIENCE, "{what} did not happen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn is_running(pid: Pid) -> bool {
-    // A zombie that nobody has collected yet is not running.
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-    stat.is_ok_and(|stat| !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z')))
-}
-
-fn is_stopped(pid: Pid) -> bool {
-    let threads = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())).unwrap();
-    threads.map(|thread| thread.unwrap().path().join("stat")).all(|stat| {
-        let stat = fs::read_to_string(stat).unwrap_or_default();
-        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
-    })
-}
-
-/// A mount in the foreground, killed if a test fails.
-struct Foreground {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-}
-
-impl Foreground {
-    fn start(job: &Job) -> Self {
-        let mut child = job
-            .machine
-            .command()
-            .args(["mount", "job.manifest", "mnt", "--store", "store", "--foreground"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        assert!(line.starts_with("mounted at ") && line.contains("Ctrl-C unmounts"), "{line}");
-        Self { child, stdout }
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    fn code(&mut self) -> Option<i32> {
-        let mut status = None;
-        wait_until("the end of the foreground mount", || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
-        status.unwrap().code()
-    }
-}
-
-impl Drop for Foreground {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = self.stdout.buffer();
-    }
+fn foreground(job: &Job) -> Foreground {
+    Foreground::start(&job.machine, &["job.manifest", "mnt", "--store", "store"])
 }
 
 #[test]
@@ -171,20 +102,11 @@ fn a_snapshot_mounts_in_the_background_and_reads_back_equal() {
     );
 }
 
-/// The line of `status` for one mount; other tests' mounts may be listed too.
-#[track_caller]
-fn of_mount(status: &Run, mount_point: &Path) -> Value {
-    let mut records = status.records();
-    records.retain(|record| record["mount_point"] == mount_point.to_str().unwrap());
-    assert_eq!(records.len(), 1, "{}{}", status.text(), status.stderr);
-    records.remove(0)
-}
-
 #[test]
 fn signals_unmount_a_foreground_mount() {
     for signal in [Signal::INT, Signal::TERM] {
         let job = Job::new();
-        let mut mount = Foreground::start(&job);
+        let mut mount = foreground(&job);
         job.is_whole();
         mount.signal(signal);
         assert_eq!(mount.code(), Some(0), "{signal:?}");
@@ -195,7 +117,7 @@ fn signals_unmount_a_foreground_mount() {
 #[test]
 fn a_signal_frees_the_folder_even_while_a_file_is_open() {
     let job = Job::new();
-    let mut mount = Foreground::start(&job);
+    let mut mount = foreground(&job);
     let file = fs::File::open(job.mount_point().join("scene.ma")).unwrap();
     mount.signal(Signal::TERM);
     wait_until("the unmount", || fs::read_dir(job.mount_point()).is_ok_and(|d| d.count() == 0));
@@ -207,7 +129,7 @@ fn a_signal_frees_the_folder_even_while_a_file_is_open() {
 #[test]
 fn an_unmount_from_outside_ends_a_foreground_mount() {
     let job = Job::new();
-    let mut mount = Foreground::start(&job);
+    let mut mount = foreground(&job);
     job.machine.run(["unmount", "mnt"]).ok();
     assert_eq!(mount.code(), Some(0));
     job.is_unmounted();
@@ -383,6 +305,10 @@ fn the_demo_checks_itself_and_leaves_nothing() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     let record = run.record("demo/1");
     assert_eq!(record["verified"], true);
+    assert_eq!(
+        (&record["projfs"]["changes"], &record["projfs"]["outputs"]),
+        (&5.into(), &3.into())
+    );
     assert_eq!(record["listed_files"], record["files"]);
     assert_eq!(record["list_fetched_bytes"], 0);
     assert!(record["read_bytes"].as_u64() <= record["fetched_bytes"].as_u64());

@@ -9,9 +9,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use rusty_attachments_model::{Manifest, PathBuf as ModelPath};
+use rusty_attachments_storage::{S3Credentials, S3Options, S3Store};
 use rusty_attachments_testkit::python::{MotoServer, OfficialPython, run};
+use rusty_attachments_vfs::changes::{
+    ChangeKind, Changed, FileStamp, LocalContent, LocalFile, LocalState,
+};
+use rusty_attachments_vfs::export::{
+    Export, ExportFormat, ExportOptions, ExportReport, FolderFiles, ManifestTarget, OutputPlace,
+    OutputSelection,
+};
 use tempfile::TempDir;
 
 const BUCKET: &str = "job-attachments";
@@ -200,7 +210,12 @@ fn a_snapshot_of_ours_is_downloaded_by_the_official_package_byte_for_byte() {
         OUR_PREFIX.as_ref(),
         &folder,
     ]);
-    let (mut expected, mut downloaded) = (seen(&root), seen(&folder));
+    assert_downloaded(&root, &folder);
+}
+
+/// Everything below `root` is in `folder` as well, and nothing else.
+fn assert_downloaded(root: &Path, folder: &Path) {
+    let (mut expected, mut downloaded) = (seen(root), seen(folder));
     for (path, file) in &mut expected {
         let other = downloaded.get_mut(path).unwrap_or_else(|| panic!("{path:?} is missing"));
         // The official downloader sets times through float seconds, which costs it a microsecond.
@@ -208,4 +223,85 @@ fn a_snapshot_of_ours_is_downloaded_by_the_official_package_byte_for_byte() {
         other.mtime_us = file.mtime_us;
     }
     assert_eq!(downloaded, expected);
+}
+
+/// Exports every file below `root` as a new one.
+fn export(exchange: &Exchange, base: &Manifest, root: &Path, place: &OutputPlace) -> ExportReport {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let mut store = S3Options::new(BUCKET);
+    store.root_prefix = OUR_PREFIX.to_owned();
+    store.endpoint = Some(exchange.server.endpoint().to_owned());
+    store.region = Some("us-west-2".to_owned());
+    let (access_key_id, secret_access_key) = ("AKIAFAKE".to_owned(), "secret".to_owned());
+    store.credentials =
+        Some(S3Credentials { access_key_id, secret_access_key, session_token: None });
+    let client = runtime.block_on(S3Store::connect(store)).unwrap();
+
+    let changes = seen(root).into_keys().map(|path| {
+        let file = LocalFile {
+            stamp: FileStamp::of(&fs::metadata(root.join(&path)).unwrap()),
+            executable: None,
+            content: LocalContent::Unhashed,
+            renamed_from: None,
+            derived_from: None,
+        };
+        let path = ModelPath::from_unix(path.as_os_str().as_bytes());
+        Changed { path, kind: ChangeKind::Added, state: LocalState::File(file) }
+    });
+    let options = ExportOptions {
+        format: ExportFormat::Outputs(OutputSelection::default()),
+        targets: vec![ManifestTarget::Queue(place.clone())],
+        threads: 4,
+        staging: exchange.scratch.path().to_owned(),
+    };
+    let export = Export {
+        base,
+        changes: &changes.collect::<Vec<_>>(),
+        files: &FolderFiles::new(root.to_owned()),
+        options: &options,
+    };
+    export.run(Arc::new(client), runtime.handle().clone(), Arc::new(())).unwrap()
+}
+
+#[test]
+fn outputs_that_we_export_are_downloaded_by_the_official_package_byte_for_byte() {
+    let exchange = Exchange::start();
+    let inputs = exchange.path("inputs");
+    fs::create_dir(&inputs).unwrap();
+    fs::write(inputs.join("scene.ma"), "scene").unwrap();
+    let base = fs::read_to_string(exchange.official_upload(&inputs)).unwrap();
+    let base = Manifest::decode(&base).unwrap();
+    let outputs = exchange.path("outputs");
+    write_tree(&outputs);
+
+    let id = |kind: &str| format!("{kind}-{}", "3".repeat(32));
+    for (job, asset_root, location, task) in [
+        ("plain", "/mnt/projects/a job", None, Some(id("task") + "-0")),
+        ("unicode", "/mnt/caf\u{e9}/\u{65e5}\u{672c} \"\u{1F600}\"", None, Some(id("task") + "-0")),
+        ("location", "/mnt/projects", Some("Project Files".to_owned()), None),
+    ] {
+        let place = OutputPlace {
+            asset_root: asset_root.to_owned(),
+            file_system_location_name: location,
+            farm: id("farm"),
+            queue: id("queue"),
+            job: format!("job-{job}"),
+            step: id("step"),
+            task,
+            session_action: id("sessionaction") + "-1",
+            started: UNIX_EPOCH + Duration::from_micros(1_747_952_223_409_012),
+        };
+        let first = export(&exchange, &base, &outputs, &place);
+        let again = export(&exchange, &base, &outputs, &place);
+        assert_eq!(again.tally.objects_uploaded, 0, "{job}");
+        assert_eq!(first.manifest.unwrap().keys, again.manifest.unwrap().keys, "{job}");
+
+        let folder = exchange.path(job);
+        let arguments =
+            ["outputs", BUCKET, OUR_PREFIX, &place.farm, &place.queue, &place.job, asset_root];
+        let mut arguments: Vec<&Path> = arguments.map(Path::new).to_vec();
+        arguments.push(&folder);
+        exchange.official(&arguments);
+        assert_downloaded(&outputs, &folder);
+    }
 }

@@ -13,6 +13,7 @@ use crate::config::{self, Config};
 use crate::error::{CliError, Exit, chain};
 use crate::files::absolute;
 use crate::progress::Progress;
+use crate::system::{UserFolder, user_folder};
 
 /// What the cache leaves free on its disk, whatever its own limit says: a render that cannot write
 /// its frame is worse than an object that is fetched twice.
@@ -29,7 +30,7 @@ impl CacheSettings {
     /// Takes flags first, then the environment and the file.
     pub(crate) fn resolve(config: &Config, args: &CacheArgs) -> Result<Self, CliError> {
         let asked = config.optional(config::CACHE_DIR, args.cache_dir.clone())?;
-        let dir = asked.or_else(|| config::user_folder("XDG_CACHE_HOME", ".cache"));
+        let dir = asked.or_else(|| user_folder(UserFolder::Cache));
         let dir = dir.ok_or_else(|| {
             CliError::environment("choose the cache folder", "there is no home folder")
                 .advise("Pass --cache-dir DIR or --no-cache.")

@@ -39,7 +39,7 @@ fn canonicalize(context: &Context, file: &Path) -> Result<Exit, CliError> {
 }
 
 fn merge(context: &Context, files: &[PathBuf], to: &ToFile) -> Result<Exit, CliError> {
-    write_manifest(context, &Parent::read(files)?.compose(&[])?, to)
+    write_manifest(context, &Parent::read(files)?.compose(&[])?.0, to)
 }
 
 fn compose(
@@ -49,7 +49,7 @@ fn compose(
     to: &ToFile,
 ) -> Result<Exit, CliError> {
     let parent = Parent::read(&[snapshot.to_owned()])?;
-    write_manifest(context, &parent.compose(diffs)?, to)
+    write_manifest(context, &parent.compose(diffs)?.0, to)
 }
 
 /// A manifest, and the hash of the bytes that it was read from, by which diffs name it.
@@ -73,8 +73,12 @@ impl Parent {
         Ok(Self { hash: merged.hash(), manifest: merged })
     }
 
-    /// Applies diffs, in order. Each must name the manifest that it was made from.
-    pub(crate) fn compose(mut self, diffs: &[PathBuf]) -> Result<Manifest, CliError> {
+    /// Applies diffs, in order. Each must name the manifest that it was made from. Gives the hash
+    /// by which a further diff names the outcome, too.
+    pub(crate) fn compose(
+        mut self,
+        diffs: &[PathBuf],
+    ) -> Result<(Manifest, ContentHash), CliError> {
         for file in diffs {
             let diff = read_manifest(file)?;
             self.manifest = self
@@ -85,7 +89,7 @@ impl Parent {
                 })?;
             self.hash = self.manifest.hash();
         }
-        Ok(self.manifest)
+        Ok((self.manifest, self.hash))
     }
 }
 
@@ -122,6 +126,6 @@ pub(crate) fn format_name(format: Format) -> &'static str {
 }
 
 /// A path for JSON: as it is where text can hold it, else with escapes.
-fn json_path(path: PathRef<'_>) -> String {
+pub(crate) fn json_path(path: PathRef<'_>) -> String {
     path.to_str().map_or_else(|| path.to_string(), str::to_owned)
 }

@@ -45,7 +45,7 @@ struct SkippedRecord<'a> {
 /// Runs the command.
 pub(crate) fn run(context: &Context, args: &SnapshotArgs) -> Result<Exit, CliError> {
     let started = Instant::now();
-    let root = args.folder.canonicalize().map_err(|error| {
+    let root = dunce::canonicalize(&args.folder).map_err(|error| {
         CliError::usage(format!("snapshot '{}'", args.folder.display()), error.to_string())
     })?;
     if !root.is_dir() {
@@ -54,7 +54,7 @@ pub(crate) fn run(context: &Context, args: &SnapshotArgs) -> Result<Exit, CliErr
     let manifest_file = manifest_file(&root, args.output.as_deref())?;
     let settings = StoreSettings::resolve(&context.config, &args.store)?.creating();
     if let Some(folder) = settings.folder() {
-        refuse_inside(&root, folder, "the store", "--store")?;
+        refuse_inside("snapshot", &root, folder, "the store", "--store")?;
     }
     let chunk_size = args.chunk_size.map_or(DEFAULT_CHUNK_SIZE, |size| size.0);
     let chunk_size = NonZeroU64::new(chunk_size)
@@ -127,17 +127,23 @@ fn manifest_file(root: &Path, asked: Option<&Path>) -> Result<PathBuf, CliError>
             absolute(Path::new(&name))?
         }
     };
-    refuse_inside(root, &file, "the manifest", "--output")?;
+    refuse_inside("snapshot", root, &file, "the manifest", "--output")?;
     Ok(file)
 }
 
-/// The next snapshot would hold what this one writes.
-fn refuse_inside(root: &Path, path: &Path, what: &str, flag: &str) -> Result<(), CliError> {
+/// What is written into the folder that is read would be in the next manifest.
+pub(crate) fn refuse_inside(
+    verb: &str,
+    root: &Path,
+    path: &Path,
+    what: &str,
+    flag: &str,
+) -> Result<(), CliError> {
     if !path.starts_with(root) {
         return Ok(());
     }
-    let action = format!("snapshot '{}'", root.display());
-    let reason = format!("{what} '{}' would be part of the snapshot", path.display());
+    let action = format!("{verb} '{}'", root.display());
+    let reason = format!("{what} '{}' would be part of the {verb}", path.display());
     Err(CliError::usage(action, reason).advise(format!("Name a place outside with {flag}.")))
 }
 

@@ -19,6 +19,7 @@ use crate::args::values::{ByteSize, TimeSpan, grouped};
 use crate::args::{ProbeArgs, StatusArgs};
 use crate::error::{CliError, Exit};
 use crate::front_end::{self, Listed};
+use crate::system::{command_line, kill_command};
 
 /// How long a mount may take to answer, unless told otherwise: it answers from memory.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -131,7 +132,7 @@ fn describe(
         reason: None,
         fix: None,
     };
-    let clear = || front_end::unmount_command(&mount.mount_point);
+    let clear = || command_line("unmount", &mount.mount_point);
     let answer = match question {
         None => Answer::Gone,
         Some(Err(error)) => Answer::Refused(error.to_string()),
@@ -151,7 +152,10 @@ fn describe(
         Answer::Silent => {
             record.state = "silent";
             record.reason = Some("it does not answer in time".to_owned());
-            record.fix = Some(format!("{} --lazy", clear()));
+            record.fix = Some(match mount.pid {
+                Some(pid) => kill_command(pid),
+                None => format!("{} --lazy", clear()),
+            });
         }
     }
     record
@@ -174,33 +178,87 @@ fn text_of(record: &StatusRecord) -> String {
 
 /// The numbers that people look for. A report of another version may lack any of them.
 fn report_text(report: &Value) -> String {
-    let number = |pointer: &str| report.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let size = |pointer: &str| ByteSize(number(pointer));
-    let mut text = format!(
-        "\n    process {}, up {} s; {} entries, {}",
-        number("/pid"),
-        number("/uptime_s"),
-        grouped(number("/nodes")),
-        size("/bytes"),
-    );
-    text.push_str(&format!(
-        "\n    from the store {} in {} requests, from the disk cache {}, from memory {}; memory {} of {}",
-        size("/stats/store_bytes"),
-        grouped(number("/stats/store_requests")),
-        size("/stats/disk_bytes"),
-        size("/stats/pool_bytes"),
-        size("/memory_used_bytes"),
-        size("/memory_budget_bytes"),
-    ));
-    let faults = [
-        ("/stats/failed_reads", "failed reads"),
-        ("/stats/store_failures", "failed requests"),
-        ("/stats/corrupt_objects", "corrupt objects"),
-    ];
-    for (pointer, what) in faults {
-        if number(pointer) > 0 {
-            text.push_str(&format!("\n    {} {what}", grouped(number(pointer))));
-        }
+    let report = Report(report);
+    let is_projfs = report.0.get("counts").is_some();
+    if is_projfs { report.projfs_text() } else { report.volume_text() }
+}
+
+/// A mount's own words.
+struct Report<'a>(&'a Value);
+
+impl Report<'_> {
+    fn number(&self, pointer: &str) -> u64 {
+        self.0.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
     }
-    text
+
+    fn count(&self, pointer: &str) -> String {
+        grouped(self.number(pointer))
+    }
+
+    fn size(&self, pointer: &str) -> ByteSize {
+        ByteSize(self.number(pointer))
+    }
+
+    fn volume_text(&self) -> String {
+        let mut text = format!(
+            "\n    process {}, up {} s; {} entries, {}\n    from the store {} in {} requests, from the disk cache {}, from \
+             memory {}; memory {} of {}",
+            self.number("/pid"),
+            self.number("/uptime_s"),
+            self.count("/nodes"),
+            self.size("/bytes"),
+            self.size("/stats/store_bytes"),
+            self.count("/stats/store_requests"),
+            self.size("/stats/disk_bytes"),
+            self.size("/stats/pool_bytes"),
+            self.size("/memory_used_bytes"),
+            self.size("/memory_budget_bytes"),
+        );
+        for (pointer, what) in [
+            ("/stats/failed_reads", "failed reads"),
+            ("/stats/store_failures", "failed requests"),
+            ("/stats/corrupt_objects", "corrupt objects"),
+        ] {
+            if self.number(pointer) > 0 {
+                text.push_str(&format!("\n    {} {what}", self.count(pointer)));
+            }
+        }
+        text
+    }
+
+    fn projfs_text(&self) -> String {
+        let files = |state: &str| {
+            let count = self.count(&format!("/counts/{state}_files"));
+            format!("{count} {state} ({})", self.size(&format!("/counts/{state}_bytes")))
+        };
+        let uploads = match self.0.get("uploads") {
+            Some(_) => format!(
+                "\n    uploaded {} objects ({}) of written files, {} pending",
+                self.count("/uploads/objects_uploaded"),
+                self.size("/uploads/bytes_uploaded"),
+                self.count("/uploads/pending"),
+            ),
+            None => String::new(),
+        };
+        let text = format!(
+            "\n    process {}, up {} s; {}, {}, {}, {} dirty ({})\n    from the store {}, from the \
+             disk cache {}, from memory {}, written into files {}; {} commands pending, {} \
+             enumerations open, {} hints queued",
+            self.number("/pid"),
+            self.number("/volume/uptime_s"),
+            files("virtual"),
+            files("placeholder"),
+            files("hydrated"),
+            self.count("/counts/dirty_paths"),
+            self.size("/counts/dirty_bytes"),
+            self.size("/stats/store_bytes"),
+            self.size("/stats/disk_bytes"),
+            self.size("/stats/memory_bytes"),
+            self.size("/stats/hydrated_bytes"),
+            self.count("/stats/pending_commands"),
+            self.count("/stats/enumerations"),
+            self.count("/stats/queued_hints"),
+        );
+        text + &uploads
+    }
 }

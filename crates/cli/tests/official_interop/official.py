@@ -2,6 +2,8 @@
 
     official.py upload   ROOT BUCKET PREFIX MANIFEST    every file below ROOT; writes the manifest here
     official.py download MANIFEST BUCKET PREFIX FOLDER  what MANIFEST lists, into FOLDER
+    official.py outputs  BUCKET PREFIX FARM QUEUE JOB ROOT FOLDER
+                                                        the outputs of JOB, of the asset root ROOT, into FOLDER
 
 The environment holds the endpoint, the profile and a HOME of its own.
 """
@@ -12,7 +14,7 @@ import tempfile
 
 import boto3
 from deadline.job_attachments.asset_manifests.decode import decode_manifest
-from deadline.job_attachments.download import download_files_from_manifests
+from deadline.job_attachments.download import OutputDownloader, download_files_from_manifests
 from deadline.job_attachments.models import JobAttachmentS3Settings
 from deadline.job_attachments.upload import S3AssetManager
 
@@ -55,5 +57,16 @@ def download(manifest_path, bucket, prefix, folder):
     )
 
 
+def outputs(bucket, prefix, farm, queue, job, root, folder):
+    downloader = OutputDownloader(
+        JobAttachmentS3Settings(bucket, prefix), farm, queue, job, session=boto3.Session()
+    )
+    roots = list(downloader.get_paths_by_root())
+    if roots != [root]:
+        sys.exit(f"the official package found outputs of {roots}, not of {root}")
+    downloader.set_root_path(root, folder)
+    downloader.download()
+
+
 if __name__ == "__main__":
-    {"upload": upload, "download": download}[sys.argv[1]](*sys.argv[2:])
+    {"upload": upload, "download": download, "outputs": outputs}[sys.argv[1]](*sys.argv[2:])

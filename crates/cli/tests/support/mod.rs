@@ -2,6 +2,9 @@
 #![allow(clippy::allow_attributes, dead_code, reason = "each test file uses a part of this")]
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod mounts;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;

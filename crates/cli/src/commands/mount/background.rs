@@ -17,15 +17,16 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{CliError, Exit};
-use crate::front_end;
+use crate::front_end::Remarks;
+use crate::system;
 
 /// Set for the child, so that it knows that it is one.
 const CHILD_VARIABLE: &str = "RUSTY_ATTACHMENTS_BACKGROUND_CHILD";
 /// How long a silent child may take to unmount and end, and how often it is looked at.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 const END_POLL: Duration = Duration::from_millis(50);
-/// Longest verdict that is read; an error message is shorter.
-const VERDICT_BYTES_MAX: u64 = 1 << 16;
+/// Longest verdict that is read: a remark on each of many names.
+const VERDICT_BYTES_MAX: u64 = 256 << 20;
 
 /// How the mount went.
 #[derive(Debug, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub(crate) enum Verdict {
     Ready {
         /// The process that serves it.
         pid: u32,
+        /// What whoever mounts it should know.
+        remarks: Remarks,
     },
     /// It does not, and the child has cleaned up.
     Failed {
@@ -50,15 +53,18 @@ pub(crate) fn is_child() -> bool {
     env::var_os(CHILD_VARIABLE).is_some_and(|value| value == *OsStr::new("1"))
 }
 
-/// Starts the child and waits up to `patience` for its verdict; gives its process id.
+/// Starts the child and waits up to `patience` for its verdict; gives its process id and
+/// what it remarked.
 ///
 /// Whatever the child prints on stderr, a panic for one, goes to `log_file`.
-pub(crate) fn start(log_file: &Path, patience: Duration) -> Result<u32, CliError> {
+pub(crate) fn start(log_file: &Path, patience: Duration) -> Result<(u32, Remarks), CliError> {
     let failed = |error: &io::Error| CliError::caused("start the mount in the background", error);
     let log = open_log(log_file).map_err(|error| {
         CliError::caused(format!("open the log '{}'", log_file.display()), &error)
     })?;
-    let mut child = Command::new(env::current_exe().map_err(|error| failed(&error))?)
+    let mut command = Command::new(env::current_exe().map_err(|error| failed(&error))?);
+    system::prepare_background(&mut command);
+    let mut child = command
         .args(env::args_os().skip(1))
         .env(CHILD_VARIABLE, "1")
         .stdin(Stdio::null())
@@ -67,7 +73,7 @@ pub(crate) fn start(log_file: &Path, patience: Duration) -> Result<u32, CliError
         .spawn()
         .map_err(|error| failed(&error))?;
     match wait_for_verdict(&mut child, patience) {
-        Some(Verdict::Ready { pid }) => Ok(pid),
+        Some(Verdict::Ready { pid, remarks }) => Ok((pid, remarks)),
         Some(Verdict::Failed { message, code }) => {
             let _ = child.wait();
             Err(CliError::told(message, Exit::from_code(code)))
@@ -87,7 +93,7 @@ pub(crate) fn start(log_file: &Path, patience: Duration) -> Result<u32, CliError
 
 /// Ends a child that did not get there: politely, so that it takes its mount with it, then not.
 fn end(child: &mut Child) {
-    front_end::terminate(child);
+    system::terminate(child);
     let deadline = Instant::now() + END_PATIENCE;
     while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
         thread::sleep(END_POLL);

@@ -4,26 +4,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusty_attachments_model::Manifest;
-use rusty_attachments_vfs::{
-    AsyncExecutor, CacheOptions, ExecutorConfig, ManifestVolume, VerifyPolicy, VolumeOptions,
-};
+use rusty_attachments_vfs::{CacheOptions, VerifyPolicy, VolumeOptions};
+use tokio::runtime::Handle;
 
 use crate::app::Context;
 use crate::args::values::{Switch, TimeSpan};
 use crate::args::{MountArgs, VerifyMode};
 use crate::commands::cache::CacheSettings;
 use crate::commands::manifest::Parent;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Setting};
 use crate::error::{CliError, Exit};
-use crate::front_end::{self, Mounted};
+use crate::front_end::{self, MountPlan, ProjFsSettings, Remarks, Served};
 use crate::interrupt::Interrupt;
 use crate::logging;
-use crate::store::StoreSettings;
+use crate::store::{StoreSettings, io_runtime};
 
-/// After a signal, how long programs may keep files open in the detached mount.
-const HOLDER_PATIENCE: Duration = Duration::from_secs(10);
-/// How long fetches may take to stop once the mount is gone.
+/// How long what commands asked of the mount may take to end after it.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Mounts, calls `on_ready`, and serves until the mount ends.
@@ -33,82 +29,100 @@ pub(super) fn run(
     context: &Context,
     args: &MountArgs,
     log_file: Option<&Path>,
-    on_ready: impl FnOnce(&Path) -> Result<(), CliError>,
+    on_ready: impl FnOnce(&Path, Remarks) -> Result<(), CliError>,
 ) -> Result<Exit, CliError> {
     start_log(context, args, log_file)?;
-    let options = volume_options(&context.config, args)?;
-    let store = StoreSettings::resolve(&context.config, &args.store)?;
-    let allow_other =
-        args.allow_other || context.config.value(config::ALLOW_OTHER, None::<Switch>)?.0;
-    let manifest = load_manifest(args)?;
-
-    let executor = Arc::new(start_executor(&context.config, args)?);
-    let handle = executor.handle().map_err(|error| CliError::caused("start the mount", &error))?;
-    let interrupt = Interrupt::listen(&handle)?;
-    let client = handle.block_on(interrupt.guard(store.open()))??;
-    let volume = ManifestVolume::new(&manifest, client, options, Arc::clone(&executor))
-        .map_err(|error| CliError::sentence("mount the manifest", &error))?;
-    drop(manifest);
-    let label = label(args);
-    let mounted = Arc::new(front_end::mount(
-        Arc::clone(&volume) as _,
-        &executor,
-        &args.mount_point,
-        label,
-        allow_other,
-    )?);
-    tracing::info!(mount_point = %mounted.mount_point().display(), store = %store.url(), "mounted");
-
-    let told = on_ready(mounted.mount_point());
-    let ended = match told {
-        Ok(()) => wait_for_end(&handle, &interrupt, &mounted),
-        Err(error) => end(&mounted).and(Err(error)),
-    };
-    drop(mounted);
-    if let Err(error) = volume.save_trace() {
-        tracing::warn!(%error, "the next mount of this job will know less");
-    }
-    if let Err(error) = executor.shutdown(SHUTDOWN_PATIENCE) {
-        tracing::warn!(%error, "fetches did not stop in time");
-    }
+    let runtime = io_runtime()?;
+    let ended = serve(context, args, runtime.handle(), on_ready);
+    runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
     ended.map(|()| Exit::Success)
 }
 
+fn serve(
+    context: &Context,
+    args: &MountArgs,
+    handle: &Handle,
+    on_ready: impl FnOnce(&Path, Remarks) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    refuse_flags(args)?;
+    let config = &context.config;
+    let volume = volume_options(config, args)?;
+    let store = StoreSettings::resolve(config, &args.store)?;
+    let (manifest, manifest_hash) = Parent::read(&args.manifests)?.compose(&args.diffs)?;
+    let interrupt = Interrupt::listen(handle)?;
+    let client = handle.block_on(interrupt.guard(store.open()))??;
+    let mounted = front_end::serve(MountPlan {
+        manifest,
+        manifest_hash,
+        client,
+        volume,
+        threads: config.optional::<u16>(config::THREADS, args.threads)?.map(usize::from),
+        mount_point: args.mount_point.clone(),
+        label: label(args),
+        allow_other: is_set(config, config::ALLOW_OTHER, args.allow_other)?,
+        projfs: projfs_settings(config, args)?,
+        handle: handle.clone(),
+    })?;
+    let mounted: Arc<dyn Served> = Arc::from(mounted);
+    tracing::info!(mount_point = %mounted.mount_point().display(), store = %store.url(), "mounted");
+
+    let told = on_ready(mounted.mount_point(), mounted.remarks());
+    let served = told.and_then(|()| wait_for_end(handle, &interrupt, &mounted));
+    let ended = mounted.end();
+    tracing::info!("unmounted");
+    served.and(ended)
+}
+
+/// Waits for a signal, or for an unmount from outside.
 fn wait_for_end(
-    handle: &tokio::runtime::Handle,
+    handle: &Handle,
     interrupt: &Interrupt,
-    mounted: &Arc<Mounted>,
+    mounted: &Arc<dyn Served>,
 ) -> Result<(), CliError> {
     let waiting = Arc::clone(mounted);
-    let over = handle.block_on(async {
+    handle.block_on(async {
         tokio::select! {
-            over = handle.spawn_blocking(move || waiting.wait()) => Some(over),
-            () = interrupt.wait() => None,
+            over = handle.spawn_blocking(move || waiting.wait()) => match over {
+                Ok(over) => over,
+                Err(panic) => Err(CliError::caused("serve the mount", &panic)),
+            },
+            () = interrupt.wait() => Ok(()),
         }
-    });
-    match over {
-        None => end(mounted),
-        Some(Ok(Ok(()))) => {
-            tracing::info!("unmounted from outside");
-            Ok(())
-        }
-        Some(Ok(Err(error))) => Err(front_end::fuse_error(&error)),
-        Some(Err(panic)) => Err(CliError::caused("serve the mount", &panic)),
+    })
+}
+
+/// Refuses flags that the front end has no use for: who gives them expects something.
+fn refuse_flags(args: &MountArgs) -> Result<(), CliError> {
+    let fuse = [("--allow-other", args.allow_other), ("--verify", args.verify.is_some())];
+    let projfs = [
+        ("--protect-inputs", args.protect_inputs),
+        ("--strict-names", args.strict_names),
+        ("--state-dir", args.state_dir.is_some()),
+        ("--upload-on-close", args.upload_on_close),
+    ];
+    let (refused, reason) = if cfg!(windows) || args.projfs_emulator {
+        (&fuse[..], "it is for FUSE, and this is a mount with ProjFS")
+    } else {
+        (&projfs[..], "it is for ProjFS, and this is a mount with FUSE")
+    };
+    match refused.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => Err(CliError::usage(format!("use {flag}"), reason)),
+        None => Ok(()),
     }
 }
 
-/// Unmounts. Programs that have files open get a moment to close them; the folder is free at once.
-fn end(mounted: &Mounted) -> Result<(), CliError> {
-    let Err(busy) = mounted.unmount() else {
-        tracing::info!("unmounted");
-        return Ok(());
-    };
-    tracing::warn!(error = %busy, "detaching while in use");
-    mounted.unmount_lazy().map_err(|error| front_end::fuse_error(&error))?;
-    if !mounted.wait_timeout(HOLDER_PATIENCE) {
-        tracing::warn!("files are still open; their readers get errors from now on");
-    }
-    Ok(())
+fn projfs_settings(config: &Config, args: &MountArgs) -> Result<ProjFsSettings, CliError> {
+    Ok(ProjFsSettings {
+        emulator: args.projfs_emulator,
+        protect_inputs: is_set(config, config::PROTECT_INPUTS, args.protect_inputs)?,
+        strict_names: is_set(config, config::STRICT_NAMES, args.strict_names)?,
+        state_dir: config.optional(config::STATE_DIR, args.state_dir.clone())?,
+        upload_on_close: is_set(config, config::UPLOAD_ON_CLOSE, args.upload_on_close)?,
+    })
+}
+
+fn is_set(config: &Config, setting: &Setting, flag: bool) -> Result<bool, CliError> {
+    Ok(flag || config.value(setting, None::<Switch>)?.0)
 }
 
 fn start_log(context: &Context, args: &MountArgs, file: Option<&Path>) -> Result<(), CliError> {
@@ -117,10 +131,6 @@ fn start_log(context: &Context, args: &MountArgs, file: Option<&Path>) -> Result
         Some(file) => logging::to_file(&level, file),
         None => logging::to_stderr(&level),
     }
-}
-
-fn load_manifest(args: &MountArgs) -> Result<Manifest, CliError> {
-    Parent::read(&args.manifests)?.compose(&args.diffs)
 }
 
 fn volume_options(config: &Config, args: &MountArgs) -> Result<VolumeOptions, CliError> {
@@ -143,14 +153,6 @@ fn volume_options(config: &Config, args: &MountArgs) -> Result<VolumeOptions, Cl
         options.cache = Some(CacheOptions { dir, limits });
     }
     Ok(options)
-}
-
-fn start_executor(config: &Config, args: &MountArgs) -> Result<AsyncExecutor, CliError> {
-    let mut executor = ExecutorConfig::default();
-    if let Some(threads) = config.optional::<u16>(config::THREADS, args.threads)? {
-        executor.worker_threads = usize::from(threads).clamp(1, 256);
-    }
-    AsyncExecutor::new(executor).map_err(|error| CliError::caused("start the I/O threads", &error))
 }
 
 /// What the mount is called in the system's table: the first manifest's name.

@@ -3,37 +3,102 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Child;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
-use rusty_attachments_vfs::{AsyncExecutor, Volume};
+use rusty_attachments_vfs::{AsyncExecutor, ExecutorConfig, ManifestVolume, Volume};
 use rusty_attachments_vfs_fuse::{
     FuseError, FuseMount, MountOptions, STATUS_FILE, list_mounts, unmount_path,
 };
 
-use super::Listed;
+use super::{Listed, MountPlan, Remarks, Served};
 use crate::commands::doctor::Check;
 use crate::error::{CliError, Exit, chain};
 
 /// How long a new mount may take to answer for its root: it answers from memory.
 const ROOT_PATIENCE: Duration = Duration::from_secs(10);
+/// After a signal, how long programs may keep files open in the detached mount.
+const HOLDER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long fetches may take to stop once the mount is gone.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A mount that this process serves.
-pub(crate) type Mounted = FuseMount;
+/// A manifest that this process shows.
+struct FuseServed {
+    mount: FuseMount,
+    volume: Arc<ManifestVolume>,
+    executor: Arc<AsyncExecutor>,
+}
+
+/// Shows a manifest.
+pub(super) fn serve(plan: MountPlan) -> Result<Box<dyn Served>, CliError> {
+    let mut config = ExecutorConfig::default();
+    if let Some(threads) = plan.threads {
+        config.worker_threads = threads;
+    }
+    let executor = AsyncExecutor::new(config)
+        .map_err(|error| CliError::caused("start the I/O threads", &error))?;
+    let executor = Arc::new(executor);
+    let volume =
+        ManifestVolume::new(&plan.manifest, plan.client, plan.volume, Arc::clone(&executor))
+            .map_err(|error| CliError::sentence("mount the manifest", &error))?;
+    drop(plan.manifest);
+    let shown = Arc::clone(&volume);
+    let mount = mount(shown, &executor, &plan.mount_point, plan.label, plan.allow_other)?;
+    Ok(Box::new(FuseServed { mount, volume, executor }))
+}
+
+impl Served for FuseServed {
+    fn mount_point(&self) -> &Path {
+        self.mount.mount_point()
+    }
+
+    fn remarks(&self) -> Remarks {
+        Remarks::default()
+    }
+
+    fn wait(&self) -> Result<(), CliError> {
+        self.mount.wait().map_err(|error| fuse_error(&error))
+    }
+
+    /// Programs that have files open get a moment to close them; the folder is free at once.
+    fn end(&self) -> Result<(), CliError> {
+        let ended = self.unmount();
+        if let Err(error) = self.volume.save_trace() {
+            tracing::warn!(%error, "the next mount of this job will know less");
+        }
+        if let Err(error) = self.executor.shutdown(SHUTDOWN_PATIENCE) {
+            tracing::warn!(%error, "fetches did not stop in time");
+        }
+        ended
+    }
+}
+
+impl FuseServed {
+    fn unmount(&self) -> Result<(), CliError> {
+        if !self.mount.is_running() {
+            return Ok(());
+        }
+        let Err(busy) = self.mount.unmount() else { return Ok(()) };
+        tracing::warn!(error = %busy, "detaching while in use");
+        self.mount.unmount_lazy().map_err(|error| fuse_error(&error))?;
+        if !self.mount.wait_timeout(HOLDER_PATIENCE) {
+            tracing::warn!("files are still open; their readers get errors from now on");
+        }
+        Ok(())
+    }
+}
 
 /// Mounts a volume and waits until it answers.
-pub(crate) fn mount(
+fn mount(
     volume: Arc<dyn Volume>,
     executor: &Arc<AsyncExecutor>,
     mount_point: &Path,
     label: String,
     allow_other: bool,
-) -> Result<Mounted, CliError> {
+) -> Result<FuseMount, CliError> {
     let options = MountOptions { label, allow_other, ..MountOptions::default() };
     let mounted =
         rusty_attachments_vfs_fuse::mount(volume, Arc::clone(executor), mount_point, &options)
@@ -57,12 +122,12 @@ fn look_up_root(mount_point: &Path) -> Result<(), CliError> {
 }
 
 /// Ends any mount of ours.
-pub(crate) fn unmount(mount_point: &Path, lazy: bool) -> Result<(), CliError> {
+pub(super) fn unmount(mount_point: &Path, lazy: bool) -> Result<(), CliError> {
     unmount_path(mount_point, lazy).map_err(|error| fuse_error(&error))
 }
 
 /// All mounts of ours.
-pub(crate) fn list() -> Result<Vec<Listed>, CliError> {
+pub(super) fn list() -> Result<Vec<Listed>, CliError> {
     let mounts = list_mounts().map_err(|error| fuse_error(&error))?;
     Ok(mounts
         .into_iter()
@@ -70,6 +135,7 @@ pub(crate) fn list() -> Result<Vec<Listed>, CliError> {
             mount_point: mount.mount_point,
             source: mount.source.to_string_lossy().into_owned(),
             stale: mount.stale,
+            pid: None,
         })
         .collect())
 }
@@ -77,7 +143,7 @@ pub(crate) fn list() -> Result<Vec<Listed>, CliError> {
 /// What a mount says of itself, as JSON. Waits for as long as the mount likes.
 ///
 /// A mount whose process is gone is an environment failure.
-pub(crate) fn report(mount_point: &Path) -> Result<String, CliError> {
+pub(super) fn report(mount_point: &Path) -> Result<String, CliError> {
     let action = format!("ask the mount at '{}'", mount_point.display());
     let failed = |reason: String| CliError::runtime(&action, reason);
     let report = fs::read_to_string(mount_point.join(STATUS_FILE));
@@ -91,35 +157,9 @@ pub(crate) fn report(mount_point: &Path) -> Result<String, CliError> {
     Ok(report.trim_end().to_owned())
 }
 
-/// Leaves the terminal's session, so that neither Ctrl-C nor its end reaches this process.
-pub(crate) fn leave_session() {
-    // Fails only for a process that leads a group, which has no terminal to leave.
-    let _ = rustix::process::setsid();
-}
-
-/// Asks a child of ours to end.
-pub(crate) fn terminate(child: &Child) {
-    // Fails only if it has ended.
-    let _ = kill_process(Pid::from_child(child), Signal::TERM);
-}
-
-/// Lets go of the pipe to the parent and of the working folder.
-pub(crate) fn let_go_of_parent() -> std::io::Result<()> {
-    let null = fs::OpenOptions::new().write(true).open("/dev/null")?;
-    rustix::stdio::dup2_stdout(null)?;
-    // Someone may want to unmount the file system that we were started on.
-    Ok(rustix::process::chdir("/")?)
-}
-
-/// Bytes that a user may still write to the disk of `folder`.
-pub(crate) fn free_bytes(folder: &Path) -> Option<u64> {
-    let stats = rustix::fs::statvfs(folder).ok()?;
-    stats.f_bavail.checked_mul(stats.f_frsize)
-}
-
 /// What mounting needs from this machine.
-pub(crate) fn checks() -> Vec<Check> {
-    vec![device_check(), helper_check(), sharing_check(), stale_check()]
+pub(super) fn checks() -> Vec<Check> {
+    vec![device_check(), helper_check(), sharing_check()]
 }
 
 fn device_check() -> Check {
@@ -167,31 +207,8 @@ fn sharing_check() -> Check {
     }
 }
 
-fn stale_check() -> Check {
-    let mounts = match list() {
-        Ok(mounts) => mounts,
-        Err(error) => return Check::failed("mounts", error.to_string(), "mount /proc"),
-    };
-    let stale: Vec<_> = mounts.iter().filter(|mount| mount.stale).collect();
-    if stale.is_empty() {
-        return Check::ok("mounts", format!("{} of ours, none stale", mounts.len()));
-    }
-    let commands = stale.iter().map(|mount| unmount_command(&mount.mount_point));
-    Check::warning(
-        "mounts",
-        format!("{} lost their process", stale.len()),
-        commands.collect::<Vec<_>>().join("; "),
-    )
-}
-
-/// The command that clears a mount, fit for a shell.
-pub(crate) fn unmount_command(mount_point: &Path) -> String {
-    let quoted = mount_point.to_string_lossy().replace('\'', r"'\''");
-    format!("rusty-attachments unmount '{quoted}'")
-}
-
 /// These errors are finished sentences that begin with `cannot`.
-pub(crate) fn fuse_error(error: &FuseError) -> CliError {
+fn fuse_error(error: &FuseError) -> CliError {
     let exit = match error {
         _ if error.is_environment() => Exit::Environment,
         FuseError::MountPointMissing { .. }
