@@ -1,13 +1,14 @@
 //! Finds out what is in changed files.
 
+use std::collections::HashSet;
 use std::io;
 use std::num::NonZeroU64;
 use std::time::SystemTime;
 
 use rusty_attachments_model::{PathBuf, PathRef};
 use rusty_attachments_vfs::changes::{
-    ChangeStore, Changed, FileStamp, HashError, Hashed, LocalContent, LocalFile, LocalState,
-    hash_file,
+    ChangeKind, ChangeStore, Changed, FileStamp, HashError, Hashed, LocalContent, LocalFile,
+    LocalState, hash_file,
 };
 
 use super::base::Projected;
@@ -15,6 +16,10 @@ use super::paths::wide;
 use crate::disk::Disk;
 use crate::error::ProjFsError;
 use crate::projection::ManifestProjection;
+
+/// How often files are hashed again whose hashes were taken back meanwhile: word of a write may come
+/// after its program has ended (projfs.md K16).
+const ROUNDS_MAX: usize = 8;
 
 /// What differs from the projection, after files that were not hashed have been. A file that is
 /// written to meanwhile is told as not hashed.
@@ -25,6 +30,30 @@ pub(super) fn changes(
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Vec<Changed>, ProjFsError> {
     let mut young = Vec::new();
+    let mut changes = Vec::new();
+    for _ in 0..ROUNDS_MAX {
+        let hashed = hash_all(projection, disk, store, &mut young, cancelled)?;
+        changes = store.changes(&Projected(projection));
+        let is_taken_back =
+            |change: &Changed| change.kind == ChangeKind::Unhashed && hashed.contains(&change.path);
+        if !changes.iter().any(is_taken_back) {
+            break;
+        }
+    }
+    forget(store, young)?;
+    Ok(changes)
+}
+
+/// Hashes files that are not hashed, and gives those; `young` get those whose hashes hold for now
+/// only.
+fn hash_all(
+    projection: &ManifestProjection,
+    disk: &dyn Disk,
+    store: &ChangeStore,
+    young: &mut Vec<(PathBuf, FileStamp)>,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<HashSet<PathBuf>, ProjFsError> {
+    let mut all = HashSet::new();
     for (path, state) in store.states() {
         let LocalState::File(file) = state else { continue };
         if file.content != LocalContent::Unhashed {
@@ -35,13 +64,14 @@ pub(super) fn changes(
         let Some(hashed) = hashed(disk, path.as_ref(), chunk_size, cancelled)? else { continue };
         let Hashed { stamp, content } = hashed;
         // A write may leave the stamp as it is, so soon after the last one.
-        if store.set_content(path.as_ref(), stamp, content)? && !stamp.is_settled(begun) {
-            young.push((path, stamp));
+        if store.set_content(path.as_ref(), stamp, content)? {
+            if !stamp.is_settled(begun) {
+                young.push((path.clone(), stamp));
+            }
+            all.insert(path);
         }
     }
-    let changes = store.changes(&Projected(projection));
-    forget(store, young)?;
-    Ok(changes)
+    Ok(all)
 }
 
 /// Lets files be hashed again the next time.

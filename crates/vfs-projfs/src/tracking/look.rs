@@ -30,6 +30,8 @@ const STATES_AT_ONCE: usize = 20_000;
 /// How to look.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Manner {
+    /// It was written to, whatever its size and time say: programs can set times back.
+    pub(super) written: bool,
     /// Another item may be there than before, though it looks the same.
     pub(super) moved: Option<Moved>,
     /// A folder is walked through although it is known.
@@ -292,7 +294,7 @@ impl Looker {
         let hashed = match &manner.moved {
             Some(moved) if item.state.is_full() => moved.noted.as_ref(),
             Some(_) => None,
-            None => noted.as_ref(),
+            None => noted.as_ref().filter(|_| !manner.written),
         };
         let hashed = hashed.filter(|file| is_hashed(file)).map(|file| file.content.clone());
         let content = if item.state.is_full() {

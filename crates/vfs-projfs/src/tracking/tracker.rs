@@ -198,7 +198,10 @@ impl Tracker {
         job: &Job,
     ) -> Result<(), ProjFsError> {
         match job {
-            Job::Look(path) => looker.look(path.as_ref(), &Manner::default()),
+            // Hints of a file that is known mean that it was written to.
+            Job::Look(path) => {
+                looker.look(path.as_ref(), &Manner { written: true, ..Manner::default() })
+            }
             Job::LookBelow(path) => looker.look_below(path.as_ref()),
             Job::Renamed { from, to, directory } => {
                 looker.renamed(from.as_ref(), to.as_ref(), *directory)

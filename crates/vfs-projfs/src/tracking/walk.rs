@@ -128,7 +128,7 @@ impl Looker {
     /// Looks at everything in and below a folder of a running root. What is projected there is
     /// made on disk by that, so this is for when too much happened to remember it path by path.
     pub(super) fn look_below(&mut self, folder: PathRef<'_>) -> Result<(), ProjFsError> {
-        let manner = Manner { walk: true, ..Manner::default() };
+        let manner = Manner { written: true, walk: true, ..Manner::default() };
         self.look(folder, &manner)?;
         let mut pending = vec![PathBuf::from(folder)];
         while let Some(folder) = pending.pop() {

@@ -39,6 +39,16 @@ fn k22_a_write_after_the_last_hint_is_found() {
     assert_eq!(rig.told(), ["M d/a"]);
 }
 
+/// As `rsync --inplace --times` does.
+#[test]
+fn a_write_that_keeps_size_and_time_is_seen() {
+    let rig = Rig::new(small());
+    rig.tell(rig.disk.write("top", b"1"));
+    assert_eq!(rig.told(), ["M top"]);
+    rig.tell(rig.disk.write_in_time("top", b"x"));
+    assert_eq!(rig.told(), [""; 0], "it has the projected content again");
+}
+
 #[test]
 fn writing_what_was_there_is_no_change() {
     let rig = Rig::new(small());
